@@ -1,0 +1,172 @@
+"""A build: bring the disciplines of a plan up to date in worker processes, publish as they finish, and say what happened."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from queue import Empty
+
+from gland_assets.assets.instance import dagster_home, open_instance
+from gland_assets.assets.partitions import sync_partitions
+from gland_assets.assets.recipes import report_recipes
+from gland_assets.assets.worker import Finished, Orders, Task, work
+from gland_assets.core.errors import Stopped, WarehouseError
+from gland_assets.core.plan import Plan
+from gland_assets.core.progress import Event, Published
+from gland_assets.core.project import STAGES, Project
+from gland_assets.io.builder import recorded_build
+
+PUBLISH_SECONDS = 60.0  # least time between two publications of a build that goes on
+POLL_SECONDS = 0.2
+REQUESTS_A_WORKER = 16  # one discipline alone seldom keeps more under way
+
+
+@dataclass(slots=True)
+class BuildResult:
+    """What a build did."""
+
+    build_id: str
+    disciplines: list[str] = field(default_factory=list)  # brought up to date
+    busy: str | None = None  # who holds gland.duckdb, when it could not be published
+
+
+def worker_count(project: Project, disciplines: Sequence[str]) -> int:
+    """How many processes are worthwhile: the local model uses a core each; a provider's parallel requests keep few processes busy."""
+    index = project.index()
+    used = [project.preferred(index[slug], stage) for slug in disciplines for stage in STAGES]
+    cores = os.cpu_count() or 1
+    if any(deployment.local for deployment in used):
+        fitting = cores
+    else:
+        parallel = min((deployment.max_parallel_requests for deployment in used), default=1)
+        fitting = min(2 * cores, max(1, parallel // REQUESTS_A_WORKER))
+    return max(1, min(fitting, len(disciplines)))
+
+
+def run_build(
+    project: Project,
+    warehouse: Path,
+    plan: Plan,
+    workers: int | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> BuildResult:
+    """Bring everything in `plan` up to date and publish. Raises the first fault that stops the build; what was made stays."""
+    late = plan.out_of_date()
+    with open_instance(warehouse) as instance:
+        sync_partitions(instance, project)
+        report_recipes(instance, project, dagster_home(warehouse))
+    with recorded_build(project, warehouse) as build_id:
+        crew = _Crew(project, warehouse, build_id, workers or worker_count(project, list(late)), on_event, stop)
+        try:
+            return crew.run([Task(slug, levels) for slug, levels in late.items()])
+        finally:
+            crew.dismiss()
+
+
+class _Crew:
+    """The workers of one build, each given a task when it is idle."""
+
+    def __init__(
+        self, project: Project, warehouse: Path, build_id: str, size: int, on_event: Callable[[Event], None], stop: Callable[[], bool]
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._events = context.Queue()
+        self._stop_flag, self._stop, self._on_event = context.Event(), stop, on_event
+        self._result = BuildResult(build_id)
+        self._published_at = time.monotonic()
+        self._workers: list[tuple[SpawnProcess, Connection]] = []
+        self._given: dict[int, Task] = {}
+        orders = Orders(project.path, warehouse, build_id, size)
+        for number in range(size):
+            theirs, ours = context.Pipe(duplex=False)
+            process = context.Process(target=work, args=(number, orders, theirs, self._events, self._stop_flag), daemon=True)
+            process.start()
+            theirs.close()
+            self._workers.append((process, ours))
+
+    def run(self, tasks: Iterable[Task]) -> BuildResult:
+        """Hand out all tasks, publishing between them, and publish at the end."""
+        left = list(reversed(list(tasks)))
+        while left or self._given:
+            for number in range(len(self._workers)):
+                if left and number not in self._given and not self._stop_flag.is_set():
+                    self._give(number, Task(None) if self._due() else left.pop())
+            self._hear()
+        self._give(0, Task(None))
+        while self._given:
+            self._hear()
+        return self._result
+
+    def _due(self) -> bool:
+        """Whether a minute has passed since the last publication, with disciplines finished meanwhile and nobody publishing now."""
+        publishing = any(task.discipline is None for task in self._given.values())
+        return bool(self._result.disciplines) and not publishing and time.monotonic() - self._published_at >= PUBLISH_SECONDS
+
+    def _give(self, number: int, task: Task) -> None:
+        self._given[number] = task
+        if task.discipline is None:
+            self._published_at = time.monotonic()
+        self._workers[number][1].send(task)
+
+    def _hear(self) -> None:
+        if self._stop() and not self._stop_flag.is_set():
+            self._stop_flag.set()
+        try:
+            number, event = self._events.get(timeout=POLL_SECONDS)
+        except Empty:
+            self._check_alive()
+            if self._stop_flag.is_set() and not self._given:
+                raise Stopped("stopped") from None
+            return
+        if not isinstance(event, Finished):
+            if isinstance(event, Published):
+                self._result.busy = event.busy
+            self._on_event(event)
+            return
+        del self._given[number]
+        if event.fault is not None:
+            raise event.fault
+        if event.task.discipline:
+            self._result.disciplines.append(event.task.discipline)
+
+    def _check_alive(self) -> None:
+        for number, (process, _) in enumerate(self._workers):
+            if not process.is_alive() and number in self._given:
+                task = self._given[number].discipline or "publication"
+                raise WarehouseError(
+                    f"the worker process making {task} ended with code {process.exitcode}; run `gland build` again to go on from there"
+                )
+
+    def dismiss(self) -> None:
+        """Let the workers end; those that do not within a few seconds are ended."""
+        self._stop_flag.set()
+        for process, tasks in self._workers:
+            try:
+                tasks.send(None)
+                tasks.close()
+            except OSError:
+                pass  # it has ended already
+        deadline = time.monotonic() + 10
+        for process, _ in self._workers:
+            while process.is_alive() and time.monotonic() < deadline:
+                self._drain()
+                process.join(POLL_SECONDS)
+            if process.is_alive():
+                process.terminate()
+                process.join()
+
+    def _drain(self) -> None:
+        """Read what is left: a process does not end while its queue is full."""
+        try:
+            while True:
+                _, event = self._events.get_nowait()
+                if not isinstance(event, Finished):
+                    self._on_event(event)
+        except Empty:
+            pass
+

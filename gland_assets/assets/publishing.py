@@ -1,0 +1,41 @@
+"""Publish: everything that is kept, as tables in gland.duckdb."""
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from gland_assets.assets.automation import when_changed
+from gland_assets.assets.describe import described
+from gland_assets.core.levels import UPSTREAM
+from gland_assets.core.plan import dataset_fingerprint
+from gland_assets.io.builder import Builder
+from gland_assets.io.live import write_live
+from gland_assets.io.sql import query
+from gland_assets.io.warehouse import publish
+
+CHECKS = {
+    "ids_unique": "No question stands twice over all disciplines.",
+    "ancestry_complete": "Every row of the dataset leads up to its subject, discipline, subfield and field.",
+}
+
+
+@dg.asset(
+    deps=list(UPSTREAM["dataset"]),
+    check_specs=[dg.AssetCheckSpec(name, asset="dataset", description=meaning) for name, meaning in CHECKS.items()],
+    **described("dataset", "published", {"duckdb"}, when_changed()),
+)
+def dataset(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder], gland_duckdb: DuckDBResource) -> dg.MaterializeResult:
+    """The published tables in gland.duckdb, and the `dataset` view over them: one row a kept pair with its whole ancestry."""
+    write_live(build.project, build.warehouse)
+    published = publish(build.project, build.warehouse, gland_duckdb)
+    with gland_duckdb.get_connection() as connection:
+        seen = {name: int(connection.execute(query(f"checks/{name}")).fetchall()[0][0]) for name in CHECKS}
+        rows = int(connection.execute("select count(*) from dataset").fetchall()[0][0])
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(dataset_fingerprint(build.project, build.partitions.metas())),
+        metadata={
+            "dagster/row_count": rows,
+            "path": dg.MetadataValue.path(gland_duckdb.database),
+            **{f"rows/{table}": count for table, count in published.rows.items()},
+        },
+        check_results=[dg.AssetCheckResult(passed=not count, check_name=name, metadata={"rows": count}) for name, count in seen.items()],
+    )

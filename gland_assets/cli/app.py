@@ -1,0 +1,88 @@
+"""The command `gland`: its global options, its verbs, and how faults end it. Each verb imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from gland_assets import __version__
+from gland_assets.cli import build, export, init, plan, publish, render, show, sql, status, ui, validate
+from gland_assets.cli.places import find_places
+from gland_assets.core.errors import GlandError, Stopped
+
+
+class Verbs(TyperGroup):
+    """The verbs in the order of a project's life; a fault of the user's ends with its message and exit code, not with a traceback."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GlandError as error:
+            render.tell(error)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            render.remark("interrupted")
+            raise typer.Exit(Stopped.exit_code) from None
+        except BrokenPipeError:  # the reader has had enough, as in `gland sql … | head`
+            _let_go_of_stdout()
+            raise typer.Exit(0) from None
+
+
+def _let_go_of_stdout() -> None:
+    """Point stdout nowhere, so that flushing it at exit does not fail a second time."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+app = typer.Typer(
+    name="gland",
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # it would show local variables, and keys among them
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"gland {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    taxonomy: Annotated[
+        Path | None,
+        typer.Option("--taxonomy", envvar="GLAND_TAXONOMY", metavar="FILE", help="The taxonomy file.", show_default="./taxonomy.toml"),
+    ] = None,
+    warehouse: Annotated[
+        Path | None,
+        typer.Option(
+            "--warehouse", envvar="GLAND_WAREHOUSE", metavar="DIR", help="Where everything made is kept.",
+            show_default="warehouse beside the taxonomy file",
+        ),
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:  # fmt: skip
+    """Build an instruction-tuning dataset from a declared taxonomy of knowledge; nothing paid for is ever paid for again."""
+    context.obj = find_places(taxonomy, warehouse)
+
+
+for verb in (init.init, validate.validate, plan.plan, build.build, status.status, show.show, sql.sql, publish.publish, export.export, ui.ui):
+    app.command()(verb)
+
+
+def main() -> None:
+    """The entry point `gland`."""
+    app()

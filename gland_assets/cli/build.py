@@ -1,0 +1,81 @@
+"""`gland build`: bring what is out of date up to date, showing how it goes, and say what was done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gland_assets.cli import consent, estimates, render, summary
+from gland_assets.cli.counting import Counts
+from gland_assets.cli.places import Places, known, places
+from gland_assets.cli.progress import Board
+from gland_assets.cli.publish import bring_up, told
+from gland_assets.cli.stopping import Stopping
+from gland_assets.core.errors import SettingsError, Stopped, WarehouseBusy
+from gland_assets.core.plan import Plan, make_plan
+
+if TYPE_CHECKING:
+    from gland_assets.assets.build import BuildResult
+    from gland_assets.core.project import Project
+
+
+def build(
+    context: typer.Context,
+    discipline: Annotated[list[str] | None, typer.Option("-d", "--discipline", metavar="SLUG", help="Only this one; may be repeated.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes; by default as many as are worthwhile.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before spending money or much time.")] = False,
+) -> None:
+    """Bring the dataset up to date: only what has changed is made, and what was paid for is not paid for again."""
+    from gland_assets.io.foresight import foresee
+    from gland_assets.io.partitions import Partitions
+    from gland_assets.io.project import check_environment
+
+    here = places(context)
+    project = here.project()
+    found = make_plan(project, Partitions(here.warehouse).metas(), known(project, discipline or ()))
+    late = found.out_of_date()
+    if not late:
+        _nothing_to_do(project, here, discipline or ())
+        return
+    if missing := check_environment(project, os.environ):
+        raise SettingsError(missing)
+    estimate = foresee(project, here.warehouse, found)
+    render.say(f"{render.several(len(late), 'discipline')} to bring up to date. {estimates.in_words(estimate)}")
+    if not yes:
+        consent.ask(estimate)
+    counts = Counts(late, estimate.calls + estimate.reused, estimate.seconds)
+    result = _run(project, here, found, workers, counts)
+    summary.done(here, counts, result)
+    summary.failures(project, here, counts, result)
+    if counts.failed:
+        raise typer.Exit(1)
+
+
+def _nothing_to_do(project: Project, here: Places, asked: Sequence[str]) -> None:
+    which = "the whole taxonomy is" if not asked else f"{', '.join(asked)} {'is' if len(asked) == 1 else 'are'}"
+    render.say(f"Nothing to do: {which} up to date. No model was asked.")
+    try:
+        published = bring_up(project, here.warehouse)
+    except WarehouseBusy as busy:
+        render.say(f"Not published: {busy}")
+    else:
+        if not published.skipped:
+            told(here, published)
+
+
+def _run(project: Project, here: Places, found: Plan, workers: int | None, counts: Counts) -> BuildResult:
+    with Stopping() as stop:
+        board = Board(counts, stop)
+        try:
+            with board.shown():
+                from gland_assets.assets.build import run_build  # over a second, so the board stands first
+
+                if stop():
+                    raise Stopped
+                return run_build(project, here.warehouse, found, workers, board.on_event, stop)
+        except Stopped:
+            summary.stopped(counts)
+            raise Stopped("stopped; everything paid for is kept. `gland build` goes on from here.") from None

@@ -1,0 +1,172 @@
+"""`gland status`: how far each discipline has come, what it has cost, and when it was last built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from gland_assets.cli import estimates, render
+from gland_assets.cli.places import Places, places
+from gland_assets.core.levels import GENERATED
+from gland_assets.core.plan import Plan, make_plan
+
+if TYPE_CHECKING:
+    from gland_assets.core.project import Project
+    from gland_assets.core.state import PartitionMeta
+
+Metas = Mapping[tuple[str, str], "PartitionMeta"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far one discipline has come."""
+
+    slug: str
+    state: str  # missing, stale or built
+    rows: Mapping[str, tuple[int, int] | None]  # level -> rows that stand and failed ones; None: not made
+    kept: int  # pairs that are in the dataset
+    calls: int  # paid, in all builds
+    usd: Decimal | None  # None: some price is unknown
+    built_at: datetime | None
+
+    @property
+    def failed(self) -> int:
+        """Failed rows over all levels."""
+        return sum(found[1] for found in self.rows.values() if found)
+
+
+def status(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show, per discipline: rows at each level, state, cost, last build."""
+    from gland_assets.io.partitions import Partitions
+
+    here = places(context)
+    project = here.project()
+    partitions = Partitions(here.warehouse)
+    metas = partitions.metas()
+    kept, last = _published(project, here)
+    standings = _standings(project, here, metas, kept)
+    if as_json:
+        print(json.dumps(_as_json(standings, last), ensure_ascii=False, indent=1, default=str))
+        return
+    for fault in partitions.damaged.values():
+        render.remark(f"{fault}")
+    _show(project, standings, last)
+
+
+def _published(project: Project, here: Places) -> tuple[dict[str, int], dict[str, Any] | None]:
+    """Kept pairs by discipline, and the latest build, from the live views."""
+    if not here.warehouse.is_dir():
+        return {}, None
+    from gland_assets.io.live import connect_live
+
+    with closing(connect_live(project, here.warehouse)) as connection:
+        kept = connection.execute("select discipline, count(*) from questions where status = 'kept' group by all").fetchall()
+        builds = connection.execute("from builds order by started_at desc limit 1")
+        names, row = [column[0] for column in builds.description], builds.fetchone()
+    return dict(kept), dict(zip(names, row, strict=True)) if row else None
+
+
+def _standings(project: Project, here: Places, metas: Metas, kept: Mapping[str, int]) -> list[Standing]:
+    spent = {}
+    if (here.warehouse / "ledger.sqlite").exists():
+        from gland_assets.io.ledger import Ledger
+
+        with closing(Ledger(here.warehouse)) as ledger:
+            spent = dict(ledger.spent_by_discipline())
+    found, standings = make_plan(project, metas), []
+    states = _states(found)
+    for discipline in project.disciplines():
+        slug = discipline.slug
+        rows = {level: (meta.rows, meta.failed) if (meta := metas.get((level, slug))) else None for level in GENERATED}
+        written = [meta.written_at for level in GENERATED if (meta := metas.get((level, slug))) and meta.written_at]
+        paid = spent.get(slug)
+        usd = (None if paid.unpriced else paid.usd) if paid else Decimal(0)
+        standings.append(Standing(slug, states[slug], rows, kept.get(slug, 0), paid.calls if paid else 0, usd, max(written, default=None)))
+    return standings
+
+
+def _states(found: Plan) -> dict[str, str]:
+    """Slug -> missing: nothing generated yet; stale: some level is out of date or not made; built: all of it up to date."""
+    by_slug: dict[str, set[str]] = {}
+    for part in found.partitions:
+        if part.state != "orphan":
+            by_slug.setdefault(part.discipline, set()).add("late" if part.state != "fresh" else "fresh")
+            if part.asset in GENERATED and part.state != "missing":
+                by_slug[part.discipline].add("made")
+    return {slug: "missing" if "made" not in seen else "stale" if "late" in seen else "built" for slug, seen in by_slug.items()}
+
+
+def _totals(standings: list[Standing]) -> Standing:
+    rows: dict[str, tuple[int, int] | None] = {}
+    for level in GENERATED:
+        made = [found for standing in standings if (found := standing.rows[level])]
+        rows[level] = (sum(stood for stood, _ in made), sum(failed for _, failed in made))
+    known = [standing.usd for standing in standings if standing.usd is not None]
+    usd = sum(known, Decimal(0)) if len(known) == len(standings) else None
+    built = max((standing.built_at for standing in standings if standing.built_at), default=None)
+    return Standing("all", "", rows, sum(s.kept for s in standings), sum(s.calls for s in standings), usd, built)
+
+
+def _as_json(standings: list[Standing], last: dict[str, Any] | None) -> dict[str, Any]:
+    def one(standing: Standing) -> dict[str, Any]:
+        rows = {level: None if found is None else {"rows": found[0], "failed": found[1]} for level, found in standing.rows.items()}
+        built_at = standing.built_at.isoformat() if standing.built_at else None
+        return {"rows": rows, "kept": standing.kept, "calls": standing.calls, "usd": estimates.number(standing.usd), "built_at": built_at}
+
+    build = last and {
+        name: value.isoformat() if isinstance(value, datetime) else float(value) if isinstance(value, Decimal) else value
+        for name, value in last.items()
+    }
+    disciplines = [{"discipline": standing.slug, "state": standing.state, **one(standing)} for standing in standings]
+    return {"disciplines": disciplines, "all": one(_totals(standings)), "last_build": build}
+
+
+def _show(project: Project, standings: list[Standing], last: dict[str, Any] | None) -> None:
+    made = {standing.slug: standing for standing in standings if standing.state != "missing"}
+    numbers = [*GENERATED, "kept", "failed", "cost"]
+    table = render.headed(["discipline", "state", *numbers, "last built"], right=numbers, whole=["discipline", "state", "last built"])
+    for field in project.fields:
+        within = [made[d.slug] for subfield in field.subfields for d in subfield.disciplines if d.slug in made]
+        if within:
+            table.add_row(Text(field.name, "bold"))
+            for standing in within:
+                _add(table, standing, indent="  ")
+    if made:
+        if len(made) > 1:
+            _add(table, _totals(standings))
+        render.out().print(table)
+        render.say()
+    missing = [standing.slug for standing in standings if standing.state == "missing"]
+    if missing:
+        render.say(f"{render.several(len(missing), 'discipline')} not made yet: {render.some(missing)}")
+    if last is not None:
+        render.say(f"Last build: {_last(last)}")
+
+
+def _add(table: Any, standing: Standing, indent: str = "") -> None:
+    style = {"stale": "yellow", "built": "green"}.get(standing.state, "")
+    rows = [f"{found[0]:,}" if found else "–" for found in standing.rows.values()]
+    table.add_row(
+        f"{indent}{standing.slug}", Text(standing.state, style), *rows, f"{standing.kept:,}",
+        Text(f"{standing.failed:,}" if standing.failed else "", "red"), "unknown" if standing.usd is None else render.money(standing.usd),
+        render.moment(standing.built_at),
+    )  # fmt: skip
+
+
+def _last(build: Mapping[str, Any]) -> str:
+    cost = "price unknown" if build["usd"] is None else render.money(build["usd"])
+    said = f"{render.several(build['calls'], 'call')}, {build['reused']:,} from the store, {cost}"
+    if build["ended_at"] is None:
+        return f"begun {render.ago(build['started_at'])} and not ended (it runs, or was killed); {said}"
+    return f"{build['outcome']}, {render.ago(build['ended_at'])}, {said}"

@@ -1,0 +1,80 @@
+"""What a build has done, once it has ended."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from gland_assets.cli import render
+from gland_assets.cli.counting import SHOWN_LEVELS, Counts
+from gland_assets.cli.places import Places
+
+if TYPE_CHECKING:
+    from gland_assets.assets.build import BuildResult
+    from gland_assets.core.project import Project
+
+CAUSES = 5  # shown; the rest is in the table `failures`
+
+
+def done(here: Places, counts: Counts, result: BuildResult) -> None:
+    """Rows, calls, cost, time, and where it all stands."""
+    render.say(f"{render.several(len(result.disciplines), 'discipline')} brought up to date in {render.duration(counts.elapsed)}.")
+    _sums(counts)
+    path = shown_path(here.warehouse / "gland.duckdb")
+    if result.busy:
+        render.say(f"Not published: {result.busy}")
+    elif counts.published:
+        render.say(f"{path} holds {render.several(counts.published.rows, 'kept pair')}.")
+
+
+def stopped(counts: Counts) -> None:
+    """What had been done when the build was stopped."""
+    if counts.calls or counts.reused or counts.rows:
+        render.say(f"{counts.done:,} of {render.several(counts.disciplines, 'discipline')} done in {render.duration(counts.elapsed)}.")
+        _sums(counts)
+
+
+def _sums(counts: Counts) -> None:
+    render.say()
+    table = render.headed(["  level", "rows", "failed"], right=["rows", "failed"])
+    for name in SHOWN_LEVELS:
+        level = counts.levels[name]
+        if level.done or level.coming:
+            table.add_row(f"  {name}", f"{level.rows:,}", Text(f"{level.failed:,}" if level.failed else "", "red"))
+    if table.row_count:
+        render.out().print(table)
+        render.say()
+    replies = [render.several(counts.calls, "call"), f"{counts.reused:,} from the store", f"{counts.rejected:,} rejected"]
+    if counts.retried:
+        replies.append(f"{counts.retried:,} asked again")
+    render.say(f"  {', '.join(replies)}; {render.tokens(counts.tokens)} tokens; {counts.cost}")
+    render.say()
+
+
+def failures(project: Project, here: Places, counts: Counts, result: BuildResult) -> None:
+    """The causes of the rows that failed in this build, the most frequent first."""
+    if not counts.failed:
+        return
+    from gland_assets.io.live import connect_live
+    from gland_assets.io.sql import query
+
+    with closing(connect_live(project, here.warehouse)) as connection:
+        found = connection.execute(query("show/causes"), [result.build_id]).fetchall()
+    render.say(f"{render.several(counts.failed, 'row')} failed; the rest stands:")
+    table = render.columns(0)
+    for stage, cause, count, detail in found[:CAUSES]:
+        table.add_row(f"  {count:,}", stage, cause, Text(render.cut(detail or "", 100), "dim"))
+    render.out().print(table)
+    if len(found) > CAUSES:
+        render.say(f"  and {render.several(len(found) - CAUSES, 'other cause')}; `gland sql \"from failures\"` lists every row")
+
+
+def shown_path(path: Path) -> str:
+    """A path as one would write it from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

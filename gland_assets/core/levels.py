@@ -1,0 +1,24 @@
+"""The levels of the road and what each is made from. The graph of design, in one place."""
+
+from __future__ import annotations
+
+DECLARED = ("fields", "subfields", "disciplines")
+GENERATED = ("subjects", "syllabi", "questions", "answers")
+PARTITIONED = (*DECLARED, *GENERATED, "signatures")
+UNPARTITIONED = ("duplicates", "dataset")
+
+UPSTREAM: dict[str, tuple[str, ...]] = {
+    "fields": (),
+    "subfields": (),
+    "disciplines": (),
+    "subjects": ("disciplines",),
+    "syllabi": ("subjects",),
+    "questions": ("subjects", "syllabi"),
+    "answers": ("questions",),
+    "signatures": ("questions",),
+    "duplicates": ("signatures", "answers"),
+    "dataset": (*DECLARED, *GENERATED, "signatures", "duplicates"),
+}
+
+RECIPE_VERSION = dict.fromkeys((*PARTITIONED, *UNPARTITIONED), "1")
+"""Raised by hand when code changes what a level makes; a code change that leaves it alone remakes nothing."""

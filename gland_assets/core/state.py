@@ -1,0 +1,29 @@
+"""What a stored partition says of itself: how it was made, from what, and what it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionMeta:
+    """The self-description in a partition file's own metadata."""
+
+    asset: str
+    discipline: str
+    fingerprint: str  # hash(recipe, content hashes of the upstream partitions)
+    content_hash: str  # of the rows it holds
+    recipe: str  # canonical JSON
+    upstream: dict[str, str] = field(default_factory=dict)  # asset -> content hash it was made from
+    rows: int = 0  # rows that stand
+    failed: int = 0  # failure rows
+    calls: int = 0  # paid for while it was made
+    reused: int = 0  # answered from the store
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: str | None = None  # decimal dollars; None: a price is unknown
+    build_id: str = ""
+    written_at: datetime | None = None  # UTC
+    stamp: str = ""  # differs at every write
+    gland_version: str = ""

@@ -1,0 +1,182 @@
+"""Bring one partition up to date: compare fingerprints, make what differs, write it. The one place where that rule stands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gland_assets import __version__
+from gland_assets.core.errors import DamagedPartition, Stopped, WarehouseError
+from gland_assets.core.hashing import canonical
+from gland_assets.core.levels import DECLARED, UPSTREAM
+from gland_assets.core.making import Making
+from gland_assets.core.progress import Asked
+from gland_assets.core.project import Discipline, Project
+from gland_assets.core.prompts import prompt_hash
+from gland_assets.core.recipes import content_hash, declared_content_hash, declared_rows, fingerprint, recipe
+from gland_assets.core.records import (
+    Answer,
+    Question,
+    Record,
+    Signature,
+    Subject,
+    Syllabus,
+    answer_from,
+    question_from,
+    subject_from,
+    syllabus_from,
+    to_row,
+)
+from gland_assets.core.requests import Ask
+from gland_assets.core.state import PartitionMeta
+from gland_assets.io.gateway import Gateway
+from gland_assets.io.ledger import Ledger
+from gland_assets.io.locks import discipline_lock
+from gland_assets.io.partitions import Partitions
+from gland_assets.io.store import ResponseStore
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A partition as it stands now, and whether it had to be made."""
+
+    meta: PartitionMeta
+    made: bool
+
+
+@contextmanager
+def open_builder(
+    project: Project,
+    warehouse: Path,
+    build_id: str,
+    share: int = 1,
+    on_event: Callable[[Asked], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Builder]:
+    """A builder with its gateway open, one of `share` processes that split each deployment's parallel requests among them."""
+    store = ResponseStore(project.store_path or warehouse / "responses.sqlite")
+    parallel = {name: max(1, each.max_parallel_requests // share) for name, each in project.deployments.items()}
+    gateway = Gateway(project, store, Ledger(warehouse), build_id, parallel, on_event, stop)
+    try:
+        yield Builder(project, warehouse, gateway, build_id, stop)
+    finally:
+        gateway.close()
+
+
+@contextmanager
+def recorded_build(project: Project, warehouse: Path) -> Iterator[str]:
+    """A build in the ledger, from its start to how it ended; yields its id. What it paid for is exported for readers at the end."""
+    ledger = Ledger(warehouse)
+    build_id = ledger.start_build(__version__, project.taxonomy_hash)
+    ledger.add_prompts((prompt_hash(text), name.split(".")[0], name, text) for name, text in project.prompts.items())
+    outcome = "failed"
+    try:
+        yield build_id
+        outcome = "done"
+    except Stopped:
+        outcome = "stopped"
+        raise
+    finally:
+        ledger.end_build(build_id, outcome)
+        ledger.sync()
+        ledger.close()
+
+
+class Builder:
+    """Reads and brings up to date the partitions of one project, on behalf of one build."""
+
+    def __init__(self, project: Project, warehouse: Path, gateway: Gateway, build_id: str, stop: Callable[[], bool]) -> None:
+        self.project, self.warehouse, self.gateway, self.build_id = project, warehouse, gateway, build_id
+        self.partitions = Partitions(warehouse)
+        self._stop = stop
+
+    def discipline(self, slug: str) -> Discipline:
+        """The discipline as declared now; WarehouseError when it has left the taxonomy."""
+        try:
+            return self.project.discipline(slug)
+        except KeyError:
+            raise WarehouseError(f"{self.project.path}: no discipline '{slug}'; refresh the partitions, or add it to the taxonomy") from None
+
+    def subjects(self, slug: str) -> list[Subject]:
+        """The subjects of a discipline, failure rows among them."""
+        return [subject_from(row) for row in self.partitions.rows("subjects", slug)]
+
+    def syllabi(self, slug: str) -> list[Syllabus]:
+        """The syllabi of a discipline, failure rows among them."""
+        return [syllabus_from(row) for row in self.partitions.rows("syllabi", slug)]
+
+    def questions(self, slug: str) -> list[Question]:
+        """The questions of a discipline, failure rows among them."""
+        return [question_from(row) for row in self.partitions.rows("questions", slug)]
+
+    def answers(self, slug: str) -> list[Answer]:
+        """The answers of a discipline, failure rows among them."""
+        return [answer_from(row) for row in self.partitions.rows("answers", slug)]
+
+    def declare(self, slug: str) -> dict[str, Outcome]:
+        """Write the nodes on a discipline's path, by level."""
+        discipline, outcomes = self.discipline(slug), {}
+        for level, row in declared_rows(self.project, slug).items():
+            made_by = recipe(self.project, level, discipline)
+            wanted = fingerprint(made_by, {})
+            with discipline_lock(self.warehouse, slug, self._stop):
+                outcomes[level] = self._known(level, slug, wanted) or self._write(
+                    level, slug, [row], PartitionMeta(level, slug, wanted, declared_content_hash(level, row), canonical(made_by), rows=1)
+                )
+        return {level: outcomes[level] for level in DECLARED}
+
+    def generate(self, level: str, slug: str, make: Callable[[Making], Awaitable[Sequence[Record]]]) -> Outcome:
+        """Bring `level` of one discipline up to date with rows that `make` asks a model for."""
+
+        def asked() -> tuple[Sequence[Record], dict[str, object]]:
+            with self.gateway.measuring() as tally:
+                records = asyncio.run(self._making(slug, make))
+            usd = None if tally.usd is None else str(tally.usd)
+            return records, {
+                "calls": tally.calls, "reused": tally.reused, "prompt_tokens": tally.prompt_tokens,
+                "completion_tokens": tally.completion_tokens, "usd": usd,
+            }  # fmt: skip
+
+        return self._bring_up(level, slug, asked)
+
+    def compute(self, level: str, slug: str, make: Callable[[], Sequence[Signature]]) -> Outcome:
+        """Bring `level` of one discipline up to date with rows computed without a model."""
+        return self._bring_up(level, slug, lambda: (make(), {"usd": "0"}))
+
+    async def _making(self, slug: str, make: Callable[[Making], Awaitable[Sequence[Record]]]) -> Sequence[Record]:
+        ask: Ask = self.gateway.ask
+        return await make(Making(self.project, self.discipline(slug), ask, self.build_id))
+
+    def _bring_up(self, level: str, slug: str, make: Callable[[], tuple[Sequence[Record], dict[str, object]]]) -> Outcome:
+        with discipline_lock(self.warehouse, slug, self._stop):
+            made_by = recipe(self.project, level, self.discipline(slug))
+            upstream = {name: self._upstream(name, slug, level) for name in UPSTREAM[level]}
+            wanted = fingerprint(made_by, upstream)
+            known = self._known(level, slug, wanted)
+            if known:
+                return known
+            records, spent = make()
+            failed = sum(bool(getattr(record, "failure", None)) for record in records)
+            meta = PartitionMeta(
+                level, slug, wanted, content_hash(records), canonical(made_by), upstream, len(records) - failed, failed, **spent  # type: ignore[arg-type]
+            )  # fmt: skip
+            return self._write(level, slug, [to_row(record) for record in records], meta)
+
+    def _upstream(self, name: str, slug: str, level: str) -> str:
+        meta = self.partitions.meta(name, slug)
+        if meta is None:
+            raise WarehouseError(f"{level}/{slug} is made from {name}/{slug}, which does not exist; materialize {name} first")
+        return meta.content_hash
+
+    def _known(self, level: str, slug: str, wanted: str) -> Outcome | None:
+        try:
+            meta = self.partitions.meta(level, slug)
+        except DamagedPartition:
+            return None  # made again; what it cost is in the response store
+        return Outcome(meta, False) if meta and meta.fingerprint == wanted else None
+
+    def _write(self, level: str, slug: str, rows: Sequence[dict[str, object]], meta: PartitionMeta) -> Outcome:
+        return Outcome(self.partitions.write(level, slug, rows, replace(meta, build_id=self.build_id, gland_version=__version__)), True)

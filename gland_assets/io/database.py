@@ -1,0 +1,82 @@
+"""A DuckDB file opened for writing through dagster-duckdb's resource: a short bounded wait, the holder named, always closed."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from gland_assets.core.errors import Stopped, WarehouseBusy, WarehouseError
+from gland_assets.io.locks import describe_process
+
+if TYPE_CHECKING:
+    from dagster_duckdb import DuckDBResource
+
+WAIT_S = 3.0
+"""How long another process may hold the file before it counts as busy: longer than a query, shorter than a session."""
+
+POLL_S = 0.1
+
+_HOLDER = re.compile(r"held in (?P<command>.+?) \(PID (?P<pid>\d+)\)")
+
+
+@contextmanager
+def opened(
+    resource: DuckDBResource, wait_s: float = WAIT_S, stop: Callable[[], bool] | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A writing connection from `resource`, closed whatever happens in the body.
+
+    Raises WarehouseBusy when another process still holds the file after `wait_s` seconds, and WarehouseError when it cannot be opened.
+    """
+    path = Path(resource.database)
+    config = {"custom_user_agent": "dagster", **resource.connection_config}
+    # The resource alone would try for 100 s. Held open here first, the file is ours already when the resource connects.
+    with closing(_claimed(path, wait_s, stop, config=config)), resource.get_connection() as connection:
+        try:
+            yield connection
+        finally:  # the resource leaves it open when the body raises
+            connection.close()
+
+
+@contextmanager
+def opened_to_read(path: Path, wait_s: float = WAIT_S) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection, beside which other processes may read too. Raises as `opened`."""
+    with closing(_claimed(path, wait_s, None, read_only=True)) as connection:
+        yield connection
+
+
+def _claimed(path: Path, wait_s: float, stop: Callable[[], bool] | None, **how: Any) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return duckdb.connect(str(path), **how)
+        except duckdb.IOException as error:
+            if "Could not set lock" not in str(error):
+                raise refused(path, error) from error
+            if stop is not None and stop():
+                raise Stopped(f"stopped while waiting for {path}") from error
+            if time.monotonic() >= deadline:
+                raise WarehouseBusy(str(path), _holder(str(error))) from error
+        except (duckdb.Error, OSError) as error:
+            raise refused(path, error) from error
+        time.sleep(POLL_S)
+
+
+def _holder(message: str) -> str:
+    found = _HOLDER.search(message)
+    if found is None:
+        return "another process"
+    said = describe_process(int(found["pid"]))
+    return said if "(" in said else f"{said} ({found['command']})"
+
+
+def refused(path: Path, error: Exception) -> WarehouseError:
+    """What is told when DuckDB refuses a file that nobody holds."""
+    reason = str(error).splitlines()[0]
+    return WarehouseError(f"{path} cannot be used: {reason}; free space, give write access, or move the file away and run `gland publish`")

@@ -1,0 +1,142 @@
+"""What providers do wrong, as one small total map: a cause by name, and whether waiting, moving on or only the user can cure it."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any
+from urllib.parse import quote
+
+
+class Cure(Enum):
+    """What may help after a fault."""
+
+    WAIT = "the same deployment may answer later"
+    MOVE = "another deployment may answer"
+    PROVE = "MEND while the deployment has never answered, MOVE once it has"
+    MEND = "no call to this deployment can succeed before the user changes something"
+
+
+CAUSES: Mapping[str, Cure] = {
+    "rate_limited": Cure.WAIT,
+    "timeout": Cure.WAIT,
+    "connection": Cure.WAIT,  # made, then broken
+    "unreachable": Cure.WAIT,  # refused, unknown host, untrusted certificate
+    "provider_error": Cure.WAIT,
+    "context_length": Cure.MOVE,
+    "content_filter": Cure.MOVE,
+    "bad_request": Cure.MOVE,
+    "unexpected": Cure.MOVE,
+    "forbidden": Cure.PROVE,
+    "not_found": Cure.PROVE,
+    "out_of_credit": Cure.MEND,
+    "auth_error": Cure.MEND,
+    "missing_key": Cure.MEND,
+    "unknown_provider": Cure.MEND,
+}
+"""Every cause a provider's fault can have, and its cure."""
+
+STATUS = {
+    400: "bad_request", 401: "auth_error", 402: "out_of_credit", 403: "forbidden", 404: "not_found", 408: "timeout", 409: "provider_error",
+    413: "context_length", 422: "bad_request", 425: "provider_error", 429: "rate_limited", 504: "timeout",
+}  # fmt: skip
+NAMES = {"ContextWindowExceededError": "context_length", "ContentPolicyViolationError": "content_filter"}
+NO_CREDIT = re.compile(r"insufficient[_ ](?:quota|balance|credits?)|exceeded your current quota|credit balance is too low", re.IGNORECASE)
+TOO_LONG = re.compile(r"context (?:size|length|window)|maximum context|too many tokens", re.IGNORECASE)
+USERINFO = re.compile(r"(://)[^/@\s]+@")
+SECRET_NAME = re.compile(r"key|token|secret|password|authorization|credential", re.IGNORECASE)
+LEAST_SECRET = 6  # characters: a shorter value is no key, and blanking it would tear texts apart
+
+
+class ProviderFault(Exception):
+    """A call to a provider that brought no reply. `detail` is free of keys."""
+
+    def __init__(self, cause: str, detail: str, retry_after: float | None = None) -> None:
+        self.cause, self.detail, self.retry_after = cause, detail, retry_after
+        super().__init__(f"{cause}: {detail}")
+
+    @property
+    def cure(self) -> Cure:
+        """What may help."""
+        return CAUSES[self.cause]
+
+
+def fault_of(error: BaseException, redact: Redactor) -> ProviderFault:
+    """Any exception from a call through litellm as a fault; its text without keys and cut to 500 characters."""
+    detail = redact(str(error))[:500]
+    return ProviderFault(_cause(error, detail), detail, _retry_after(error))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _cause(error: BaseException, detail: str) -> str:
+    chain = list(_chain(error))
+    if "LLM Provider NOT provided" in detail:
+        return "unknown_provider"
+    for each in chain:
+        if type(each).__name__ in NAMES:
+            return NAMES[type(each).__name__]
+        if isinstance(each, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError):
+            return "unreachable"
+    if any(isinstance(each, TimeoutError) or type(each).__name__ in ("Timeout", "APITimeoutError") for each in chain):
+        return "timeout"
+    if any(type(each).__name__ in ("APIConnectionError", "ReadError", "ServerDisconnectedError") for each in chain):
+        return "connection"
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int):
+        return "unexpected"
+    if status in (400, 403, 429) and NO_CREDIT.search(detail + " ".join(str(getattr(each, "code", "")) for each in chain)):
+        return "out_of_credit"
+    if status == 400 and TOO_LONG.search(detail):
+        return "context_length"
+    return STATUS.get(status, "provider_error" if status >= 500 else "bad_request")
+
+
+def _retry_after(error: BaseException) -> float | None:
+    for each in _chain(error):
+        for headers in (getattr(each, "litellm_response_headers", None), getattr(getattr(each, "response", None), "headers", None)):
+            value = headers.get("retry-after") if headers is not None and hasattr(headers, "get") else None
+            try:
+                if value is not None:
+                    return max(0.0, float(value))
+            except ValueError:
+                continue  # a date: our own waits will do
+    return None
+
+
+class Redactor:
+    """Blanks out secrets: the values of the named variables, of every variable named like a key, and of like-named settings."""
+
+    def __init__(self, variables: Iterable[str] = (), settings: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._variables = frozenset(variables)
+        self._settings = tuple(settings)
+
+    def __call__(self, text: str) -> str:
+        """`text` with every secret, and every user name and password in a URL, replaced by `[key]`."""
+        secrets = {value for name, value in os.environ.items() if name in self._variables or SECRET_NAME.search(name)}
+        secrets.update(value for settings in self._settings for value in _secret_values(settings))
+        secrets.update(quote(secret, safe="") for secret in tuple(secrets))
+        for secret in sorted(secrets, key=len, reverse=True):
+            if len(secret) >= LEAST_SECRET:
+                text = text.replace(secret, "[key]")
+        return USERINFO.sub(r"\1[key]@", text)
+
+
+def _secret_values(settings: Mapping[str, Any], inside: bool = False) -> Iterator[str]:
+    for name, value in settings.items():
+        secret = inside or bool(SECRET_NAME.search(str(name)))
+        if isinstance(value, Mapping):
+            yield from _secret_values(value, secret)
+        elif secret and isinstance(value, str):
+            yield value
+            yield value.rpartition(" ")[2]  # of "Bearer KEY"

@@ -1,0 +1,210 @@
+"""The ledger: what was paid, by which build, for what. `ledger.sqlite` is written by every process of the project and is the truth.
+
+`sync` exports it to Parquet files that readers take without a lock. They hold nothing of their own: delete the folder and the next `sync`
+writes it again.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from gland_assets.core.requests import Reply, Request
+from gland_assets.io.ledger_export import dollars, export
+from gland_assets.io.locks import try_lock
+from gland_assets.io.sqlite import GroupWriter, connect, explained
+
+LAYOUT = 1
+DDL = """create table if not exists builds(
+  build_id text primary key, started_at text not null, ended_at text, outcome text, calls integer not null default 0,
+  reused integer not null default 0, usd_nanos integer not null default 0, unpriced integer not null default 0,
+  gland_version text not null, taxonomy_hash text not null);
+create table if not exists requests(
+  number integer primary key, request_key text not null unique, build_id text not null, discipline text not null, stage text not null,
+  prompt_hash text not null, deployment text not null, model text not null, prompt_tokens integer not null,
+  cached_tokens integer not null, completion_tokens integer not null, usd_nanos integer, latency_s real not null,
+  attempts integer not null, accepted integer not null, sent_at text not null);
+create table if not exists prompts(prompt_hash text primary key, stage text not null, name text not null, text text not null);
+create table if not exists spending(
+  discipline text not null, stage text not null, calls integer not null, prompt_tokens integer not null,
+  completion_tokens integer not null, usd_nanos integer not null, unpriced integer not null, primary key(discipline, stage));
+create table if not exists blocks(block integer primary key, version integer not null, exported integer not null default 0)"""
+BLOCK = 20_000  # requests that are exported together, by number
+STORED = (
+    "request_key", "build_id", "discipline", "stage", "prompt_hash", "deployment", "model", "prompt_tokens", "cached_tokens",
+    "completion_tokens", "usd_nanos", "latency_s", "attempts", "accepted", "sent_at",
+)  # fmt: skip
+
+_Write = tuple[str, tuple[Any, ...]]  # a statement in _STATEMENTS and its values
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Sums over paid requests."""
+
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: Decimal  # of the calls whose price is known
+    unpriced: int  # calls whose price is unknown
+
+
+class Ledger:
+    """The ledger of one warehouse."""
+
+    def __init__(self, warehouse: Path) -> None:
+        self.path = warehouse / "ledger.sqlite"
+        self.folder = warehouse / "ledger"
+        self._lock_path = warehouse / "locks" / "_ledger.lock"
+        self._last: Future[None] | None = None
+        self._writer: GroupWriter[_Write, None] = GroupWriter(self.path, self._open, _write)
+
+    def _open(self) -> sqlite3.Connection:
+        return connect(self.path, DDL, LAYOUT)
+
+    def start_build(self, gland_version: str, taxonomy_hash: str) -> str:
+        """Records a build that starts now and gives its id, which sorts by time. Durable when it returns."""
+        now = datetime.now(UTC)
+        build_id = f"{now:%Y%m%d-%H%M%S}-{token_hex(4)}"
+        self._put("build", (build_id, now.isoformat(), gland_version, taxonomy_hash))
+        self.flush()
+        return build_id
+
+    def end_build(self, build_id: str, outcome: str) -> None:
+        """Records how a build ended, now. Durable when it returns. A build that was killed keeps neither time nor outcome."""
+        self._put("end", (datetime.now(UTC).isoformat(), outcome, build_id))
+        self.flush()
+
+    def record(self, reply: Reply, request: Request, accepted: bool) -> None:
+        """Queues a paid reply, fresh or met again: known ones change at most in `accepted`. Durable after the next `flush`."""
+        nanos = None if reply.usd is None else int(reply.usd.scaleb(9))
+        self._put(
+            "request",
+            (
+                reply.request_key, reply.build_id, request.discipline, request.stage, request.prompt_hash, reply.deployment, reply.model,
+                reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens, nanos, reply.latency_s, reply.attempts, int(accepted),
+                reply.sent_at.astimezone(UTC).isoformat(),
+            ),
+        )  # fmt: skip
+
+    def add_reused(self, build_id: str, count: int) -> None:
+        """Queues a count of replies that `build_id` got without paying."""
+        if count:
+            self._put("reused", (count, build_id))
+
+    def add_prompts(self, prompts: Iterable[tuple[str, str, str, str]]) -> None:
+        """Queues prompt texts as (prompt_hash, stage, name, text); a known hash stays as it is."""
+        for prompt in prompts:
+            self._put("prompt", prompt)
+
+    def _put(self, statement: str, values: tuple[Any, ...]) -> None:
+        self._last = self._writer.put((statement, values))
+
+    def flush(self) -> None:
+        """Returns once everything queued by this process is durable. Raises WarehouseError if any of it could not be written."""
+        if self._last is not None:
+            # Commits keep the order of puts, so the last one's is the end of them all.
+            self._last.exception()
+            self._last = None
+        self._writer.raise_failure()
+
+    def close(self) -> None:
+        """Writes what is queued and lets go of the file. Raises as `flush`."""
+        self._writer.close()
+        self.flush()
+
+    def spent(self, discipline: str | None = None) -> Spent:
+        """What was paid in all builds together, for one discipline or for all."""
+        where, values = ("where discipline = ?", (discipline,)) if discipline is not None else ("", ())
+        return self._sums(where, values).get("", Spent(0, 0, 0, Decimal(0), 0))
+
+    def spent_by_discipline(self) -> Mapping[str, Spent]:
+        """What was paid in all builds together, by discipline slug."""
+        return self._sums("", (), "discipline")
+
+    def _sums(self, where: str, values: tuple[Any, ...], by: str = "''") -> dict[str, Spent]:
+        self.flush()
+        if not self.path.exists():
+            return {}
+        sums = "sum(calls), sum(prompt_tokens), sum(completion_tokens), sum(usd_nanos), sum(unpriced)"
+        query = f"select {by}, {sums} from spending {where} group by 1"
+        with self._reading() as connection:
+            rows = connection.execute(query, values).fetchall()
+        return {row[0]: Spent(row[1], row[2], row[3], dollars(row[4]), row[5]) for row in rows}
+
+    def sync(self) -> None:
+        """Brings the exported Parquet files up to date: what changed since the last export, by whichever process.
+
+        Readers find each file whole, before or after, and no request in two of them. Raises WarehouseError.
+        """
+        self.flush()
+        with self._alone(), self._reading() as connection:
+            export(connection, self.folder, BLOCK)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        while (descriptor := try_lock(self._lock_path)) is None:
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with closing(self._open()) as connection:
+            connection.row_factory = sqlite3.Row
+            try:
+                yield connection
+            except sqlite3.Error as error:
+                raise explained(self.path, error) from None
+
+
+_STATEMENTS = {
+    "build": "insert into builds(build_id, started_at, gland_version, taxonomy_hash) values (?, ?, ?, ?)",
+    "end": "update builds set ended_at = ?, outcome = ? where build_id = ?",
+    "reused": "update builds set reused = reused + ? where build_id = ?",
+    "prompt": "insert into prompts(prompt_hash, stage, name, text) values (?, ?, ?, ?) on conflict do nothing",
+}
+_INSERT = f"insert into requests({', '.join(STORED)}) values ({', '.join('?' * len(STORED))}) on conflict do nothing"
+_ACCEPTED = "update requests set accepted = ? where request_key = ? and accepted is not ? returning number"
+_BUILD_SUMS = "update builds set calls = calls + 1, usd_nanos = usd_nanos + ?, unpriced = unpriced + ? where build_id = ?"
+_SPENDING = """insert into spending values (?, ?, 1, ?, ?, ?, ?) on conflict do update set calls = calls + 1,
+  prompt_tokens = prompt_tokens + excluded.prompt_tokens, completion_tokens = completion_tokens + excluded.completion_tokens,
+  usd_nanos = usd_nanos + excluded.usd_nanos, unpriced = unpriced + excluded.unpriced"""
+_TOUCH = "insert into blocks(block, version) values (?, 1) on conflict do update set version = version + 1"
+
+
+def _write(connection: sqlite3.Connection, writes: Sequence[_Write]) -> list[None]:
+    touched: set[int] = set()
+    for statement, values in writes:
+        if statement == "request":
+            touched.update(_write_request(connection, values))
+        else:
+            connection.execute(_STATEMENTS[statement], values)
+    connection.executemany(_TOUCH, ((block,) for block in sorted(touched)))
+    return [None] * len(writes)
+
+
+def _write_request(connection: sqlite3.Connection, values: tuple[Any, ...]) -> list[int]:
+    """The blocks that changed."""
+    added = connection.execute(_INSERT, values)
+    row = dict(zip(STORED, values, strict=True))
+    if added.rowcount != 1:
+        changed = connection.execute(_ACCEPTED, (row["accepted"], row["request_key"], row["accepted"])).fetchall()
+        return [(number - 1) // BLOCK for (number,) in changed]
+    assert added.lastrowid is not None
+    priced, unpriced = row["usd_nanos"] or 0, int(row["usd_nanos"] is None)
+    connection.execute(_BUILD_SUMS, (priced, unpriced, row["build_id"]))
+    connection.execute(_SPENDING, (row["discipline"], row["stage"], row["prompt_tokens"], row["completion_tokens"], priced, unpriced))
+    return [(added.lastrowid - 1) // BLOCK]

@@ -1,0 +1,115 @@
+"""The stored, nested rows named for SQL: `gland_parts.questions` and its like, over partition files, the ledger's exports and the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from gland_assets.core.project import Project
+from gland_assets.io.partitions import EMPTY, SUFFIX, Partitions, write_parquet
+from gland_assets.io.sql import as_pattern, files_list
+from gland_assets.io.stored_schemas import LEDGER, STORED, TAXONOMY
+
+PARTS = "gland_parts"
+"""The schema, or the database in memory, in which the stored rows have their names."""
+
+GENERATED = ("subjects", "syllabi", "questions", "answers", "signatures")
+"""The assets whose partitions hold rows of the tables; the declared ones come from the taxonomy itself."""
+
+
+def taxonomy_table(project: Project) -> pa.Table:
+    """The declared tree as stored_schemas.TAXONOMY: one row a discipline, in declared order."""
+    rows = [
+        {
+            "field": top.slug, "field_name": top.name, "field_position": top.position, "subfield": subfield.slug,
+            "subfield_name": subfield.name, "subfield_position": subfield.position, "discipline": discipline.slug,
+            "name": discipline.name, "position": discipline.position, "pairs_wanted": discipline.settings.pairs,
+        }
+        for top in project.fields for subfield in top.subfields for discipline in subfield.disciplines
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=TAXONOMY)
+
+
+def part_view(name: str, patterns: Iterable[str]) -> str:
+    """The statement that names the rows of the files that match `patterns`; the first, always there, gives the columns.
+
+    Rows of partitions are kept where their discipline is in the taxonomy. The ledger's rows all are: they say what was paid.
+    """
+    source = f"read_parquet({files_list(*patterns)}, hive_partitioning = false)"
+    known = f"in (select discipline from {PARTS}.taxonomy)"
+    if name == "duplicates":
+        source += f" where discipline {known} and kept_discipline {known}"
+    elif name in GENERATED:
+        source += f" where discipline {known}"
+    return f"create or replace view {PARTS}.{name} as select * from {source};"
+
+
+def live_part_views(warehouse: Path) -> list[str]:
+    """The statements that name everything stored in the warehouse, whatever files come and go."""
+    said = []
+    for (name, path), pattern in zip(_empties(warehouse), _patterns(warehouse), strict=True):
+        said.append(part_view(name, [as_pattern(path), pattern]))
+    return said
+
+
+def view_partitions(connection: duckdb.DuckDBPyConnection, partitions: Partitions, asset: str, disciplines: Iterable[str]) -> None:
+    """Name the rows of just these partitions; those not made are left out."""
+    paths = [path for slug in disciplines if (path := partitions.path(asset, slug)).exists()]
+    connection.execute(part_view(asset, map(as_pattern, [partitions.path(asset, EMPTY), *paths])))
+
+
+def view_ledger(connection: duckdb.DuckDBPyConnection, warehouse: Path, name: str, exported: Iterable[Path]) -> None:
+    """Name the rows of just these exports of one ledger table."""
+    connection.execute(part_view(name, map(as_pattern, [ledger_empty(warehouse, name), *exported])))
+
+
+def load(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    """Make rows in memory a table among the stored ones."""
+    connection.register("given_rows", rows)
+    connection.execute(f"create or replace table {PARTS}.{name} as select * from given_rows")
+    connection.unregister("given_rows")
+
+
+@contextmanager
+def attached(connection: duckdb.DuckDBPyConnection, project: Project) -> Iterator[None]:
+    """A database in memory beside the connection's file, for the stored rows' names; the taxonomy is in it."""
+    connection.execute(f"attach ':memory:' as {PARTS}")
+    try:
+        load(connection, "taxonomy", taxonomy_table(project))
+        yield
+    finally:
+        connection.execute(f"detach {PARTS}")
+
+
+def write_empties(warehouse: Path) -> None:
+    """Write the typed files without rows that are missing, so that every pattern matches one. Raises WarehouseError."""
+    for name, path in _empties(warehouse):
+        if not path.exists():
+            write_parquet(path, (STORED | LEDGER)[name].empty_table())
+
+
+def ledger_table(path: Path) -> str:
+    """The table that one of the ledger's exports holds rows of: `requests-…`, `builds` or `prompts` in the file's name."""
+    return path.stem.split("-")[0]
+
+
+def ledger_empty(warehouse: Path, name: str) -> Path:
+    """The typed file without rows of a ledger table; that of requests is the one the ledger itself keeps."""
+    return warehouse / "ledger" / f"{name}-0000000000-0000000000{SUFFIX}"
+
+
+def _empties(warehouse: Path) -> list[tuple[str, Path]]:
+    partitions = Partitions(warehouse)
+    stored = [(asset, partitions.path(asset, EMPTY)) for asset in (*GENERATED, "duplicates")]
+    return stored + [(name, ledger_empty(warehouse, name)) for name in LEDGER]
+
+
+def _patterns(warehouse: Path) -> list[str]:
+    stored = [f"{as_pattern(warehouse / asset)}/*{SUFFIX}" for asset in GENERATED]
+    duplicates = f"{as_pattern(warehouse / 'duplicates')}/*{SUFFIX}"
+    return [*stored, duplicates, *(f"{as_pattern(warehouse / 'ledger')}/{name}*{SUFFIX}" for name in LEDGER)]
+

@@ -1,0 +1,167 @@
+"""One call to one deployment, through litellm. litellm is imported at the first call: a build that reuses everything never pays for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import warnings
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from gland_assets.core.cost import estimate_tokens
+from gland_assets.core.project import Deployment
+from gland_assets.core.requests import Request
+from gland_assets.core.structured import schema_in_words
+from gland_assets.io import local_model
+from gland_assets.io.faults import ProviderFault, Redactor, fault_of
+
+OPENAI_LIKE = ("openai/", "hosted_vllm/", "openai_like/", "custom_openai/", "text-completion-openai/", "aiohttp_openai/")
+NO_KEY = "none"
+"""Sent to a server that asks for no key, so that litellm does not send it the user's OpenAI key instead."""
+
+_importing = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a provider answered."""
+
+    text: str
+    finish_reason: str
+    model: str
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+
+class Providers:
+    """The way to every deployment of a project. Holds nothing that belongs to one event loop."""
+
+    def __init__(self, deployments: Mapping[str, Deployment]) -> None:
+        self._deployments = deployments
+        self._turns = {name: count() for name in deployments}
+        self.redact = Redactor(
+            (each.key_env for each in deployments.values() if each.key_env), (each.extra for each in deployments.values())
+        )
+        self._closers: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = WeakKeyDictionary()
+
+    async def complete(self, name: str, request: Request) -> Completion:
+        """The deployment's reply to `request`: one call, within the deployment's timeout.
+
+        Raises ProviderFault, its text free of keys; EnvironmentFault when the local model is not installed.
+        """
+        deployment = self._deployments[name]
+        key = self._key(deployment)
+        litellm = load_litellm()
+        if deployment.local:
+            await asyncio.to_thread(local_model.register, litellm)
+        await self._close_at_end()
+        try:
+            async with asyncio.timeout(deployment.timeout):
+                response = await litellm.acompletion(**self._arguments(deployment, request, key))
+        except TimeoutError:
+            raise ProviderFault("timeout", f"no reply within {deployment.timeout:g} s") from None
+        except Exception as error:
+            # Without its cause: the exceptions below hold the request's headers.
+            raise fault_of(error, self.redact) from None
+        return _completion(response, request)
+
+    def _key(self, deployment: Deployment) -> str | None:
+        if deployment.key_env is not None:
+            key = os.environ.get(deployment.key_env, "").strip()
+            if not key:
+                raise ProviderFault("missing_key", f"the environment variable {deployment.key_env} is not set")
+            return key
+        return NO_KEY if deployment.api_base and (deployment.route or deployment.model).startswith(OPENAI_LIKE) else None
+
+    def _arguments(self, deployment: Deployment, request: Request, key: str | None) -> dict[str, Any]:
+        settings = request.settings
+        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        arguments: dict[str, Any] = {
+            "model": deployment.route or deployment.model, "messages": messages, "temperature": settings.temperature,
+            "top_p": settings.top_p, "max_tokens": settings.max_tokens, "seed": request.seed, "api_key": key,
+            "timeout": deployment.timeout, "num_retries": 0, "max_retries": 0, "drop_params": True, "no-log": True,
+        }  # fmt: skip
+        if deployment.api_base:
+            arguments["api_base"] = deployment.api_base[next(self._turns[deployment.name]) % len(deployment.api_base)]
+        if request.schema is not None:
+            if deployment.structured == "json_schema":
+                form = {"name": request.stage, "schema": request.schema, "strict": True}
+                arguments["response_format"] = {"type": "json_schema", "json_schema": form}
+            else:
+                messages[-1]["content"] += "\n\n" + schema_in_words(request.schema)
+            if deployment.structured == "json_object":
+                arguments["response_format"] = {"type": "json_object"}
+        return arguments | dict(deployment.extra)
+
+    async def _close_at_end(self) -> None:
+        """Sees to it that the connections opened in this event loop are closed when it ends."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._closers:
+            # asyncio.run closes the loop's unfinished async generators last of all: the one moment a library can count on.
+            self._closers[loop] = closer = _closing_clients(load_litellm(), id(loop))
+            await anext(closer)
+
+
+async def _closing_clients(litellm: Any, loop_id: int) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        cached = litellm.in_memory_llm_clients_cache.cache_dict
+        for key in [key for key in cached if key.endswith(f"-{loop_id}")]:
+            client = cached.pop(key)
+            close = getattr(client, "close", None) or getattr(client, "aclose", None)
+            try:
+                closing = close() if close else None
+                if asyncio.iscoroutine(closing):
+                    await closing
+            except Exception:  # the build is done with it; a client that will not close goes with its process
+                continue
+
+
+def load_litellm() -> Any:
+    """The litellm module, silent, without network access of its own. The first call costs seconds, later ones nothing."""
+    with _importing:
+        # Without these it fetches a price table and reads .env files.
+        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+        os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+        # Of no use to our users, and written over the progress display; some come only at the first call.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic\b")
+        import litellm
+
+        if not getattr(litellm, "gland_ready", False):
+            _silence(litellm)
+            litellm.gland_ready = True
+        return litellm
+
+
+def _silence(litellm: Any) -> None:
+    litellm.suppress_debug_info = True
+    litellm.telemetry = False
+    litellm.set_verbose = False
+    litellm.turn_off_message_logging = True
+    for name in ("callbacks", "success_callback", "failure_callback", "_async_success_callback", "_async_failure_callback"):
+        setattr(litellm, name, [])
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logging.getLogger(name).disabled = True
+    for name in ("httpx", "httpcore", "openai", "aiohttp.client"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _completion(response: Any, request: Request) -> Completion:
+    if not response.choices:
+        raise ProviderFault("provider_error", "the reply has no choices")
+    choice, usage = response.choices[0], getattr(response, "usage", None)
+    # A lone surrogate (half an emoji, cut by the token limit) is no valid UTF-8: no file would take it.
+    text = (choice.message.content or "").encode("utf-8", "replace").decode("utf-8")
+    prompt_tokens, completion_tokens = (getattr(usage, name, 0) or 0 for name in ("prompt_tokens", "completion_tokens"))
+    if not prompt_tokens and not completion_tokens:  # the server counts nothing
+        prompt_tokens = sum(estimate_tokens(message.content) for message in request.messages)
+        completion_tokens = estimate_tokens(text)
+    cached = getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", 0) or 0
+    return Completion(text, choice.finish_reason or "stop", response.model or "", prompt_tokens, cached, completion_tokens)

@@ -1,0 +1,112 @@
+"""The response store: every reply that was paid for, by its request's key. Shared by all processes, and by projects that name one file."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from gland_assets.core.requests import Reply, Request
+from gland_assets.io.sqlite import BUSY_SECONDS, GroupWriter, connect, explained
+
+LAYOUT = 1
+DDL = """create table if not exists responses(
+  request_key text not null unique, text text not null, finish_reason text not null, deployment text not null, model text not null,
+  prompt_tokens integer not null, cached_tokens integer not null, completion_tokens integer not null,
+  usd text, latency_s real not null, attempts integer not null, build_id text not null, sent_at text not null,
+  stage text not null, discipline text not null, prompt_hash text not null)"""
+COLUMNS = (
+    "request_key", "text", "finish_reason", "deployment", "model", "prompt_tokens", "cached_tokens", "completion_tokens", "usd",
+    "latency_s", "attempts", "build_id", "sent_at",
+)  # fmt: skip
+ASKED = ("stage", "discipline", "prompt_hash")
+INSERT = (
+    f"insert into responses({', '.join(COLUMNS + ASKED)}) values ({', '.join('?' * len(COLUMNS + ASKED))})"
+    " on conflict(request_key) do nothing"
+)  # fmt: skip
+SELECT = f"select {', '.join(COLUMNS)} from responses where request_key in "
+KEYS = 500  # looked up in one query
+
+
+class ResponseStore:
+    """One `responses.sqlite`. The file is made by the first reply that is put into it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._reader: sqlite3.Connection | None = None
+        self._writer: GroupWriter[tuple[Any, ...], bool] = GroupWriter(path, self._open, _insert)
+
+    def _open(self) -> sqlite3.Connection:
+        return connect(self.path, DDL, LAYOUT, BUSY_SECONDS)
+
+    def get(self, keys: Iterable[str]) -> dict[str, Reply]:
+        """The stored replies among `keys`, marked as reused. Never waits for writers. Raises WarehouseError."""
+        wanted = list(keys)
+        found: dict[str, Reply] = {}
+        if not wanted or (self._reader is None and not self.path.exists()):
+            return found
+        with self._lock:
+            if self._reader is None:
+                self._reader = self._open()
+            try:
+                for start in range(0, len(wanted), KEYS):
+                    some = wanted[start : start + KEYS]
+                    for row in self._reader.execute(f"{SELECT}({', '.join('?' * len(some))})", some):
+                        found[row[0]] = _reply(row)
+            except sqlite3.Error as error:
+                raise explained(self.path, error) from None
+        return found
+
+    async def put(self, reply: Reply, request: Request) -> Reply:
+        """Stores a reply; returns once the commit is durable, with the reply that stands: an earlier one of the same key wins.
+
+        Raises WarehouseError.
+        """
+        # Shielded: a reply that has arrived is paid for, so its commit goes on when the asker is cancelled.
+        added = await asyncio.shield(asyncio.wrap_future(self._writer.put(_row(reply, request))))
+        return reply if added else replace(self.get((reply.request_key,))[reply.request_key], reused=True)
+
+    def count(self) -> int:
+        """How many replies are stored."""
+        if not self.path.exists():
+            return 0
+        with self._lock:
+            self._reader = self._reader or self._open()
+            try:
+                return int(self._reader.execute("select count(*) from responses").fetchone()[0])
+            except sqlite3.Error as error:
+                raise explained(self.path, error) from None
+
+    def close(self) -> None:
+        """Commits what is queued and lets go of the file; the next use opens it again."""
+        self._writer.close()
+        with self._lock:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[bool]:
+    return [connection.execute(INSERT, row).rowcount == 1 for row in rows]
+
+
+def _row(reply: Reply, request: Request) -> tuple[Any, ...]:
+    return (
+        reply.request_key, reply.text, reply.finish_reason, reply.deployment, reply.model, reply.prompt_tokens,
+        reply.cached_tokens, reply.completion_tokens, None if reply.usd is None else f"{reply.usd:f}", reply.latency_s, reply.attempts,
+        reply.build_id, reply.sent_at.astimezone(UTC).isoformat(), request.stage, request.discipline, request.prompt_hash,
+    )  # fmt: skip
+
+
+def _reply(row: Sequence[Any]) -> Reply:
+    values = dict(zip(COLUMNS, row, strict=True))
+    values["usd"] = None if values["usd"] is None else Decimal(values["usd"])
+    values["sent_at"] = datetime.fromisoformat(values["sent_at"])
+    return Reply(**values, reused=True)

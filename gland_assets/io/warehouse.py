@@ -1,0 +1,245 @@
+"""Publication: gland.duckdb brought up to date in place, in one short transaction that replaces the changed disciplines' rows alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from gland_assets.core.hashing import digest
+from gland_assets.core.project import Project
+from gland_assets.core.tables import TABLES, Table
+from gland_assets.io.database import WAIT_S, opened, opened_to_read, refused
+from gland_assets.io.layout import LAYOUT, META, lay_out, needs_laying_out, refuse_foreign
+from gland_assets.io.live import table_query
+from gland_assets.io.partitions import ALL, Partitions
+from gland_assets.io.parts import (
+    GENERATED,
+    PARTS,
+    attached,
+    ledger_empty,
+    ledger_table,
+    load,
+    taxonomy_table,
+    view_ledger,
+    view_partitions,
+    write_empties,
+)
+from gland_assets.io.sql import query
+from gland_assets.io.stored_schemas import LEDGER
+
+if TYPE_CHECKING:
+    from dagster_duckdb import DuckDBResource
+
+BY_DISCIPLINE = (
+    "subjects", "syllabi", "sessions", "key_concepts", "questions", "question_concepts", "answers", "signatures", "failures",
+)  # fmt: skip
+"""The tables whose rows are replaced discipline by discipline."""
+
+_ONE_AT_A_TIME = threading.Lock()  # threads of one process share its DuckDB instance, and so its attached names
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publication did. `changed` and `removed` are disciplines; `skipped` says that nothing had changed."""
+
+    rows: Mapping[str, int]  # table -> rows it holds now
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    skipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamps:
+    """What stands in the files, each part by a stamp that differs at every write; `unreadable` parts stay as last published."""
+
+    disciplines: Mapping[str, str]
+    ledger: Mapping[str, str]  # file name -> stamp
+    duplicates: str
+    taxonomy: str
+    unreadable: frozenset[str]  # disciplines
+
+    def parts(self) -> dict[tuple[str, str], str]:
+        """(kind, name) -> stamp, as recorded in the file."""
+        return (
+            {("discipline", name): stamp for name, stamp in self.disciplines.items()}
+            | {("ledger", name): stamp for name, stamp in self.ledger.items()}
+            | {("duplicates", ALL): self.duplicates, ("taxonomy", ALL): self.taxonomy, ("layout", ALL): LAYOUT}
+        )  # fmt: skip
+
+
+def publish(
+    project: Project, warehouse: Path, resource: DuckDBResource, wait_s: float = WAIT_S, stop: Callable[[], bool] | None = None
+) -> Published:
+    """Bring the DuckDB file of `resource` up to date with the partitions of `warehouse`; people's own tables are left alone.
+
+    Either all of it is published or nothing is. A discipline with a damaged partition stays as it was last published.
+    Raises WarehouseBusy when another process still holds the file after `wait_s` seconds, WarehouseError when it cannot be written.
+    """
+    write_empties(warehouse)
+    path = Path(resource.database)
+    stamps = _stamps(project, warehouse)
+    unchanged = _unchanged(path, stamps, wait_s)
+    if unchanged is not None:
+        return unchanged
+    with _ONE_AT_A_TIME, opened(resource, wait_s, stop) as connection, attached(connection, project):
+        refuse_foreign(connection, path)
+        try:
+            return _transact(connection, warehouse, stamps, needs_laying_out(connection))
+        except (duckdb.CatalogException, duckdb.BinderException, duckdb.ConstraintException):
+            try:  # something of ours was altered in a way that only its use shows
+                return _transact(connection, warehouse, stamps, anew=True)
+            except duckdb.Error as error:
+                raise refused(path, error) from error
+        except duckdb.Error as error:
+            raise refused(path, error) from error
+
+
+def _stamps(project: Project, warehouse: Path) -> _Stamps:
+    partitions = Partitions(warehouse)
+    metas = partitions.metas()
+    unreadable = frozenset(discipline for _, discipline in partitions.damaged)
+    disciplines = {}
+    for slug in project.index():
+        stamp = {asset: metas[asset, slug].stamp for asset in GENERATED if (asset, slug) in metas}
+        if stamp and slug not in unreadable:
+            disciplines[slug] = digest(stamp)
+    duplicates = metas.get(("duplicates", ALL))
+    taxonomy = digest(taxonomy_table(project).to_pylist())
+    return _Stamps(disciplines, _ledger_stamps(warehouse), duplicates.stamp if duplicates else "", taxonomy, unreadable)
+
+
+def _ledger_stamps(warehouse: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted((warehouse / "ledger").glob("*.parquet")):
+        if (name := ledger_table(path)) in LEDGER and path != ledger_empty(warehouse, name):
+            state = path.stat()
+            found[path.name] = f"{state.st_size} {state.st_mtime_ns} {state.st_ino}"
+    return found
+
+
+def _unchanged(path: Path, stamps: _Stamps, wait_s: float) -> Published | None:
+    """The published state when it is up to date. Asked read-only, so that readers need not make way for nothing."""
+    if not path.exists():
+        return None
+    with opened_to_read(path, wait_s) as connection:
+        try:
+            if needs_laying_out(connection):
+                return None
+            return Published(_counts(connection), skipped=True) if _pending(_recorded(connection), stamps) is None else None
+        except duckdb.Error:
+            return None
+
+
+def _recorded(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
+    return {(kind, name): stamp for kind, name, stamp in connection.execute(f"select kind, name, stamp from {META}.parts").fetchall()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """What has to be published."""
+
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def _pending(recorded: Mapping[tuple[str, str], str], stamps: _Stamps) -> _Pending | None:
+    wanted = stamps.parts()
+    published = {name: stamp for (kind, name), stamp in recorded.items() if kind == "discipline"}
+    changed = tuple(name for name, stamp in stamps.disciplines.items() if published.get(name) != stamp)
+    removed = tuple(sorted(published.keys() - stamps.disciplines.keys() - stamps.unreadable))
+    others = {part: stamp for part, stamp in wanted.items() if part[0] != "discipline"}
+    if changed or removed or others != {part: stamp for part, stamp in recorded.items() if part[0] != "discipline"}:
+        return _Pending(changed, removed)
+    return None
+
+
+def _of_ledger(recorded: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    return {name: stamp for (kind, name), stamp in recorded.items() if kind == "ledger"}
+
+
+def _name_sources(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps: _Stamps, pending: _Pending) -> None:
+    """Name exactly the stored rows that are to be published."""
+    partitions = Partitions(warehouse)
+    for asset in GENERATED:
+        view_partitions(connection, partitions, asset, pending.changed)
+    view_partitions(connection, partitions, "duplicates", [ALL] if stamps.duplicates else [])
+    exported = [warehouse / "ledger" / name for name in stamps.ledger]
+    for table in LEDGER:
+        view_ledger(connection, warehouse, table, [path for path in exported if ledger_table(path) == table])
+    touched = sorted({*pending.changed, *pending.removed})
+    load(connection, "touched", pa.table({"discipline": pa.array(touched, pa.string())}))
+
+
+def _transact(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps: _Stamps, anew: bool) -> Published:
+    recorded = {} if anew else _recorded(connection)
+    pending = _pending(recorded, stamps)
+    if pending is None:  # another process published while this one waited
+        return Published(_counts(connection), skipped=True)
+    _name_sources(connection, warehouse, stamps, pending)
+    connection.execute("begin transaction")
+    try:
+        if anew:
+            lay_out(connection)
+        _replace_disciplines(connection)
+        _replace_differing(connection, TABLES["duplicates"], query("publish/duplicates"))
+        connection.execute(query("publish/statuses"))
+        paid = LEDGER if _of_ledger(recorded) != stamps.ledger else ()
+        for name in (*paid, "fields", "subfields", "disciplines"):
+            _replace_differing(connection, TABLES[name], table_query(TABLES[name]))
+        kept = {part: stamp for part, stamp in recorded.items() if part[0] == "discipline" and part[1] in stamps.unreadable}
+        _record(connection, stamps.parts() | kept)
+        counts = _counts(connection)
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    return Published(counts, pending.changed, pending.removed)
+
+
+def _replace_disciplines(connection: duckdb.DuckDBPyConnection) -> None:
+    touched = f"(select discipline from {PARTS}.touched)"
+    for name in BY_DISCIPLINE:
+        connection.execute(f"delete from {name} where discipline in {touched}")
+    for name in BY_DISCIPLINE:
+        _insert(connection, TABLES[name], table_query(TABLES[name]))
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: str) -> None:
+    columns = ", ".join(table.column_names)
+    connection.execute(f"insert into {table.name} ({columns}) select {columns} from (\n{rows}\n)")
+
+
+def _replace_differing(connection: duckdb.DuckDBPyConnection, table: Table, rows: str) -> None:
+    """Make a table hold what `rows` gives, touching only the rows that differ; its first column tells rows apart."""
+    names, key = ", ".join(table.column_names), table.columns[0].name
+    typed = ", ".join(f"{column.name}::{column.type} as {column.name}" for column in table.columns)
+    connection.execute(f"create or replace temp table gland_wanted as select {typed} from (\n{rows}\n)")
+    connection.execute(f"create or replace temp table gland_fresh as from gland_wanted except select {names} from {table.name}")
+    connection.execute(
+        f"delete from {table.name} where {key} in (select {key} from gland_fresh) or {key} not in (select {key} from gland_wanted)"
+    )
+    connection.execute(f"insert into {table.name} ({names}) select {names} from gland_fresh")
+
+
+def _record(connection: duckdb.DuckDBPyConnection, parts: Mapping[tuple[str, str], str]) -> None:
+    rows = pa.table({
+        "kind": [kind for kind, _ in parts], "name": [name for _, name in parts], "stamp": list(parts.values()),
+    })  # fmt: skip
+    connection.register("given_rows", rows)
+    connection.execute(f"delete from {META}.parts")
+    connection.execute(f"insert into {META}.parts (kind, name, stamp) select kind, name, stamp from given_rows")
+    connection.unregister("given_rows")
+    connection.execute(f"delete from {META}.tables")
+    for name, count in _counts(connection).items():
+        connection.execute(f"insert into {META}.tables (name, rows) values (?, ?)", [name, count])
+
+
+def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    counts = " union all ".join(f"select '{table.name}', count(*) from {table.name}" for table in TABLES.values())
+    return dict(connection.execute(counts).fetchall())

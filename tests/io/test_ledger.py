@@ -1,0 +1,211 @@
+"""The ledger: sums are exact, exports say what the ledger says, and any number of processes may write and export at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gland_assets.core.errors import WarehouseError
+from gland_assets.core.tables import TABLES
+from gland_assets.io import ledger as ledger_module
+from gland_assets.io.ledger import Ledger, Spent
+from tests.io.asking import NOON, reply, request
+
+RECORDS = st.lists(
+    st.tuples(
+        st.integers(0, 30), st.sampled_from(["logic", "algebra"]), st.none() | st.decimals(0, 100, places=9), st.integers(0, 10**6), st.booleans()
+    ),
+    max_size=25,
+)
+
+WRITER = """
+import sys
+from pathlib import Path
+from gland_assets.io.ledger import Ledger
+from tests.io.asking import reply, request
+ledger = Ledger(Path(sys.argv[1]))
+for number in range(int(sys.argv[2]), int(sys.argv[2]) + 150):
+    ledger.record(reply(f"key-{number}"), request(), True)
+    if number % 25 == 0:
+        ledger.sync()
+ledger.sync()
+ledger.close()
+"""
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger(tmp_path)
+    yield opened
+    opened.close()
+
+
+def exported(ledger: Ledger, table: str) -> list[dict[str, Any]]:
+    rows = []
+    for path in sorted(ledger.folder.glob(f"{table}*.parquet")):
+        with pq.ParquetFile(path) as file:
+            rows += file.read().to_pylist()
+    return rows
+
+
+@settings(max_examples=20, deadline=None)
+@given(RECORDS)
+def test_sums_and_exports_are_those_of_the_first_record_of_each_key(records: list[tuple[int, str, Decimal | None, int, bool]]) -> None:
+    first: dict[str, tuple[str, Decimal | None, int]] = {}
+    verdicts: dict[str, bool] = {}
+    with TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder))
+        for number, slug, usd, tokens, accepted in records:
+            key = f"key-{number}"
+            first.setdefault(key, (slug, usd, tokens))
+            verdicts[key] = accepted
+            ledger.record(reply(key, usd=usd, prompt_tokens=tokens), request(discipline=slug), accepted)
+        for slug in ("logic", "algebra", None):
+            mine = [each for each in first.values() if slug in (None, each[0])]
+            known = [usd for _, usd, _ in mine if usd is not None]
+            assert ledger.spent(slug) == Spent(
+                len(mine), sum(tokens for _, _, tokens in mine), 9 * len(mine), sum(known, Decimal(0)), len(mine) - len(known)
+            )
+        ledger.sync()
+        rows = {row["request_key"]: row for row in exported(ledger, "requests")}
+        assert {key: (row["discipline"], row["usd"], row["prompt_tokens"]) for key, row in rows.items()} == first
+        assert {key: row["accepted"] for key, row in rows.items()} == verdicts
+        ledger.close()
+
+
+def test_a_request_is_exported_with_every_column(ledger: Ledger) -> None:
+    ledger.record(reply("key", usd=None), request(), accepted=False)
+    ledger.sync()
+    assert exported(ledger, "requests") == [
+        {
+            "request_key": "key", "build_id": "build-1", "discipline": "logic", "stage": "answers", "prompt_hash": "hash of a prompt",
+            "deployment": "main", "model": "model-a", "prompt_tokens": 12, "cached_tokens": 4, "completion_tokens": 9, "usd": None,
+            "latency_s": 0.25, "attempts": 1, "accepted": False, "sent_at": NOON,
+        }
+    ]  # fmt: skip
+
+
+def test_a_build_is_counted_while_it_runs_and_ended_once(ledger: Ledger) -> None:
+    build_id = ledger.start_build("0.1.0", "taxonomy")
+    ledger.record(reply("one", build_id=build_id, usd=Decimal("0.1")), request(), True)
+    ledger.record(reply("two", build_id=build_id, usd=Decimal("0.2")), request(), False)
+    ledger.record(reply("two", build_id=build_id, usd=Decimal("0.2")), request(), False)
+    ledger.record(reply("old", build_id="another build"), request(), True)
+    ledger.add_reused(build_id, 3)
+    ledger.add_reused(build_id, 0)
+    ledger.sync()
+    [running] = exported(ledger, "builds")
+    assert (running["build_id"], running["calls"], running["reused"], running["usd"]) == (build_id, 2, 3, Decimal("0.300000000"))
+    assert (running["ended_at"], running["outcome"]) == (None, None)
+    ledger.end_build(build_id, "done")
+    ledger.sync()
+    [ended] = exported(ledger, "builds")
+    assert ended["outcome"] == "done"
+    assert ended["ended_at"].astimezone(UTC) >= ended["started_at"]
+    assert (ended["gland_version"], ended["taxonomy_hash"]) == ("0.1.0", "taxonomy")
+
+
+def test_a_build_with_an_unknown_price_has_no_sum(ledger: Ledger) -> None:
+    build_id = ledger.start_build("0.1.0", "taxonomy")
+    ledger.record(reply("one", build_id=build_id), request(), True)
+    ledger.record(reply("two", build_id=build_id, usd=None), request(), True)
+    ledger.sync()
+    assert [row["usd"] for row in exported(ledger, "builds")] == [None]
+    assert ledger.spent().unpriced == 1
+
+
+def test_build_ids_sort_by_time(ledger: Ledger) -> None:
+    first, second = ledger.start_build("0.1.0", ""), ledger.start_build("0.1.0", "")
+    assert first != second
+    assert first[:15] <= second[:15]
+
+
+def test_a_prompt_is_kept_once(ledger: Ledger) -> None:
+    ledger.add_prompts([("hash", "answers", "answers.txt", "Answer {question}"), ("hash", "answers", "answers.txt", "other")])
+    ledger.sync()
+    assert exported(ledger, "prompts") == [{"prompt_hash": "hash", "stage": "answers", "name": "answers.txt", "text": "Answer {question}"}]
+
+
+def test_an_empty_ledger_exports_typed_files_without_rows(ledger: Ledger) -> None:
+    ledger.sync()
+    for name in ("requests", "builds", "prompts"):
+        assert exported(ledger, name) == []
+        described = duckdb.sql(f"describe select * from read_parquet('{ledger.folder}/{name}*.parquet')").fetchall()
+        wanted = ", ".join(f"null::{column.type} as {column.name}" for column in TABLES[name].columns)
+        assert [row[:2] for row in described] == [row[:2] for row in duckdb.sql(f"describe select {wanted}").fetchall()]
+
+
+def test_requests_are_exported_in_blocks_and_only_changed_ones_are_written(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "BLOCK", 10)
+    for number in range(25):
+        ledger.record(reply(f"key-{number:02}"), request(), True)
+    ledger.sync()
+    before = {path.name: path.stat().st_mtime_ns for path in ledger.folder.iterdir()}
+    assert len([name for name in before if name.startswith("requests-")]) == 4  # three blocks, and the one without rows
+    ledger.sync()
+    assert {path.name: path.stat().st_mtime_ns for path in ledger.folder.iterdir()} == before
+    ledger.record(reply("key-03"), request(), False)
+    ledger.record(reply("key-30"), request(), True)
+    ledger.sync()
+    after = {path.name: path.stat().st_mtime_ns for path in ledger.folder.iterdir()}
+    assert [name for name in after if after[name] != before[name]] == [
+        "requests-0000000001-0000000010.parquet", "requests-0000000021-0000000030.parquet",
+    ] or {name for name in after if after[name] != before[name]} == {
+        "requests-0000000001-0000000010.parquet", "requests-0000000021-0000000030.parquet",
+    }  # fmt: skip
+    assert len(exported(ledger, "requests")) == 26
+
+
+def test_the_exports_are_rebuilt_when_they_are_gone_or_of_another_ledger(ledger: Ledger) -> None:
+    ledger.record(reply("key"), request(), True)
+    ledger.sync()
+    before = exported(ledger, "requests")
+    stranger = ledger.folder / "requests-0000900001-0000920000.parquet"
+    (ledger.folder / "requests-0000000001-0000020000.parquet").rename(stranger)
+    ledger.sync()
+    assert exported(ledger, "requests") == before
+    assert not stranger.exists()
+
+
+def test_processes_write_and_export_at_once(ledger: Ledger) -> None:
+    children = [subprocess.Popen([sys.executable, "-c", WRITER, str(ledger.path.parent), str(start)]) for start in (0, 100, 200)]
+    assert [child.wait(60) for child in children] == [0, 0, 0]
+    keys = [row["request_key"] for row in exported(ledger, "requests")]
+    assert sorted(keys) == sorted({f"key-{number}" for number in range(350)})
+    assert ledger.spent().calls == 350
+
+
+def test_what_could_not_be_written_is_told_at_the_next_flush(ledger: Ledger) -> None:
+    ledger.path.write_bytes(b"this is no database" * 1000)
+    ledger.record(reply("key"), request(), True)
+    with pytest.raises(WarehouseError, match=r"ledger\.sqlite is damaged"):
+        ledger.flush()
+    ledger.flush()  # told once
+    with pytest.raises(WarehouseError, match="damaged"):
+        ledger.start_build("0.1.0", "")
+
+
+def test_an_unused_ledger_makes_no_file(ledger: Ledger) -> None:
+    assert ledger.spent() == Spent(0, 0, 0, Decimal(0), 0)
+    assert not ledger.path.exists()
+
+
+def test_spending_by_discipline(ledger: Ledger) -> None:
+    ledger.record(reply("one", usd=Decimal("0.5")), request(), True)
+    ledger.record(reply("two", usd=Decimal("0.25")), request(discipline="algebra", stage="questions"), False)
+    ledger.record(reply("three", usd=Decimal("0.25")), request(discipline="algebra"), True)
+    assert {slug: spent.usd for slug, spent in ledger.spent_by_discipline().items()} == {"logic": Decimal("0.5"), "algebra": Decimal("0.5")}
+    assert replace(ledger.spent("algebra"), usd=Decimal(0)) == Spent(2, 24, 18, Decimal(0), 0)

@@ -1,0 +1,204 @@
+"""The response store: what was put is there, for every process, after any crash; the first reply of a key stands."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gland_assets.core.errors import WarehouseError
+from gland_assets.core.requests import Reply
+from gland_assets.io.store import ResponseStore
+from tests.io.asking import reply, request
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
+REPLIES = st.builds(
+    replace, st.just(reply()), request_key=st.text("abcdef", min_size=1, max_size=3), text=TEXTS, model=TEXTS,
+    usd=st.none() | st.decimals(0, 10, places=9), latency_s=st.floats(0, 100), prompt_tokens=st.integers(0, 10**9),
+)  # fmt: skip
+
+PUTTER = """
+import asyncio, sys
+from pathlib import Path
+from gland_assets.io.store import ResponseStore
+from tests.io.asking import reply, request
+async def main(store, start, count):
+    async def put(number):
+        await store.put(reply(f"key-{number}", f"text of {number}"), request())
+        print(number, flush=True)
+    for wave in range(start, start + count, 50):
+        await asyncio.gather(*(put(number) for number in range(wave, min(wave + 50, start + count))))
+asyncio.run(main(ResponseStore(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])))
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ResponseStore]:
+    opened = ResponseStore(tmp_path / "responses.sqlite")
+    yield opened
+    opened.close()
+
+
+def put(store: ResponseStore, *replies: Reply) -> list[Reply]:
+    async def all_at_once() -> list[Reply]:
+        return await asyncio.gather(*(store.put(each, request()) for each in replies))
+
+    return asyncio.run(all_at_once())
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(REPLIES, max_size=12))
+def test_what_was_put_first_is_found_again_whole(replies: list[Reply]) -> None:
+    first: dict[str, Reply] = {}
+    for each in replies:
+        first.setdefault(each.request_key, replace(each, reused=True))
+    with TemporaryDirectory() as folder:
+        store = ResponseStore(Path(folder) / "responses.sqlite")
+        put(store, *replies)
+        store.close()
+        again = ResponseStore(Path(folder) / "responses.sqlite")
+        assert again.get([*first, "unknown"]) == first
+        assert again.count() == len(first)
+        again.close()
+
+
+def test_put_tells_which_reply_stands(store: ResponseStore) -> None:
+    mine, other = reply("key", "mine"), reply("key", "other")
+    assert put(store, mine) == [mine]
+    assert put(store, other) == [replace(mine, reused=True)]
+
+
+def test_a_store_without_a_file_holds_nothing_and_makes_none(store: ResponseStore) -> None:
+    assert store.get(["key"]) == {}
+    assert store.count() == 0
+    assert not store.path.exists()
+
+
+def test_more_keys_than_one_query_takes(store: ResponseStore) -> None:
+    put(store, *(reply(f"key-{number}") for number in range(1300)))
+    assert len(store.get([f"key-{number}" for number in range(2000)])) == 1300
+
+
+def test_many_puts_share_few_commits(store: ResponseStore) -> None:
+    put(store, reply("first"))
+    batches: list[int] = []
+    write = store._writer._write
+
+    def counted(connection: sqlite3.Connection, rows: object) -> object:
+        batches.append(len(rows))  # type: ignore[arg-type]
+        return write(connection, rows)  # type: ignore[arg-type]
+
+    store._writer._write = counted  # type: ignore[assignment]
+    put(store, *(reply(f"key-{number}") for number in range(500)))
+    assert sum(batches) == 500
+    assert len(batches) < 100
+
+
+def test_put_returns_only_when_another_process_can_read_it(store: ResponseStore) -> None:
+    async def put_and_look() -> list[tuple[int]]:
+        await store.put(reply("key"), request())
+        with sqlite3.connect(store.path) as other:
+            return other.execute("select count(*) from responses where request_key = 'key'").fetchall()
+
+    assert asyncio.run(put_and_look()) == [(1,)]
+
+
+def test_the_commit_reaches_the_disk(store: ResponseStore) -> None:
+    put(store, reply("key"))
+    connection = store._open()
+    assert connection.execute("pragma synchronous").fetchone() == (2,)  # full
+    assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_a_cancelled_asker_loses_nothing_that_arrived(store: ResponseStore) -> None:
+    async def give_up() -> None:
+        putting = asyncio.create_task(store.put(reply("key"), request()))
+        await asyncio.sleep(0)
+        putting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await putting
+
+    asyncio.run(give_up())
+    store.close()
+    assert "key" in store.get(["key"])
+
+
+def test_processes_write_one_file_at_once(store: ResponseStore) -> None:
+    # Four processes open a file that is not there yet, and half of their keys are the same.
+    children = [
+        subprocess.Popen([sys.executable, "-c", PUTTER, str(store.path), str(start), "200"], stdout=subprocess.DEVNULL)
+        for start in (0, 100, 200, 300)
+    ]
+    assert [child.wait(60) for child in children] == [0, 0, 0, 0]
+    assert store.count() == 500
+    assert {key: each.text for key, each in store.get(["key-0", "key-150", "key-499"]).items()} == {
+        "key-0": "text of 0", "key-150": "text of 150", "key-499": "text of 499",
+    }  # fmt: skip
+
+
+def test_a_killed_process_loses_nothing_it_was_told_is_stored(store: ResponseStore) -> None:
+    child = subprocess.Popen([sys.executable, "-c", PUTTER, str(store.path), "0", "100000"], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    told = [int(child.stdout.readline()) for _ in range(300)]
+    os.kill(child.pid, signal.SIGKILL)
+    told += [int(line) for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+    child.stdout.close()
+    child.wait(30)
+    assert set(store.get([f"key-{number}" for number in told])) == {f"key-{number}" for number in told}
+
+
+def test_a_damaged_file_says_what_to_do(store: ResponseStore) -> None:
+    store.path.write_bytes(b"this is no database" * 1000)
+    with pytest.raises(WarehouseError, match=r"responses\.sqlite is damaged.*move it away"):
+        store.get(["key"])
+    with pytest.raises(WarehouseError, match="damaged"):
+        put(store, reply("key"))
+
+
+def test_a_locked_file_says_what_to_do(store: ResponseStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(store, reply("first"))
+    store.close()
+    monkeypatch.setattr("gland_assets.io.store.BUSY_SECONDS", 0.05)
+    with sqlite3.connect(store.path, isolation_level=None) as holder:
+        holder.execute("begin immediate")
+        assert "first" in store.get(["first"])  # readers wait for nobody
+        with pytest.raises(WarehouseError, match="locked by another process"):
+            put(store, reply("second"))
+        holder.execute("rollback")
+    put(store, reply("second"))
+    holder.close()
+    assert store.count() == 2
+
+
+def test_a_file_of_a_newer_version_is_left_alone(store: ResponseStore) -> None:
+    with sqlite3.connect(store.path) as newer:
+        newer.execute("pragma user_version = 99")
+    newer.close()
+    with pytest.raises(WarehouseError, match="newer GLAND"):
+        put(store, reply("key"))
+
+
+def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    store = ResponseStore(tmp_path / "file" / "responses.sqlite")
+    with pytest.raises(WarehouseError, match="cannot be read or written"):
+        put(store, reply("key"))
+    store.close()
+
+
+def test_dollars_keep_every_digit(store: ResponseStore) -> None:
+    put(store, reply("key", usd=Decimal("0.000000001")))
+    assert store.get(["key"])["key"].usd == Decimal("0.000000001")

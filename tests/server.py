@@ -1,0 +1,227 @@
+"""A local server that speaks OpenAI's chat protocol, for the tests: deterministic by request body, with faults on demand.
+
+`python -m tests.server --port 8123` runs it alone. `GET /count`, `GET /log`; `POST /faults`, `/latency`, `/reset`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
+from random import Random
+from typing import Any
+
+from aiohttp import web
+
+from tests.speech import reply_text
+
+REFUSAL = "I'm sorry, but I can't help with that request."
+LOOP = "The same thing happens again and again in this part. " * 40
+HANG_S = 60.0
+
+
+@dataclass
+class Fault:
+    """What goes wrong with the next `times` requests whose body has `match` in it."""
+
+    kind: str  # an HTTP status, or reset, hang, garbage, no_choices, no_usage, empty, length, bad_json, refusal, loop, echo, content_filter
+    times: int = 1
+    match: str = ""
+    retry_after: float | None = None
+    message: str = "the server was told to fail"
+
+
+@dataclass
+class State:
+    """What the server has seen, and what it was told to do."""
+
+    latency: float = 0.0
+    faults: list[Fault] = field(default_factory=list)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    answered: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    def clear(self) -> None:
+        self.latency, self.answered, self.most_in_flight = 0.0, 0, 0
+        self.faults.clear()
+        self.log.clear()
+
+    def fault_for(self, raw: str) -> Fault | None:
+        for fault in self.faults:
+            if fault.times > 0 and fault.match in raw:
+                fault.times -= 1
+                return fault
+        return None
+
+
+def application(state: State) -> web.Application:
+    """The server's routes over `state`."""
+
+    async def complete(request: web.Request) -> web.StreamResponse:
+        raw = await request.text()
+        body = json.loads(raw)
+        # The provider's client escapes what is not ASCII as it likes: faults are matched against the text itself.
+        fault = state.fault_for(json.dumps(body, ensure_ascii=False))
+        state.log.append({"body": body, "fault": fault.kind if fault else None, "authorization": request.headers.get("Authorization")})
+        state.in_flight += 1
+        state.most_in_flight = max(state.most_in_flight, state.in_flight)
+        try:
+            await asyncio.sleep(state.latency)
+            if fault is not None and (refused := await _refused(request, fault)) is not None:
+                return refused
+            state.answered += 1
+            return web.json_response(completion(body, fault.kind if fault else ""))
+        finally:
+            state.in_flight -= 1
+
+    async def read(request: web.Request) -> web.Response:
+        if request.path == "/log":
+            return web.json_response(state.log)
+        return web.json_response({"count": len(state.log), "answered": state.answered, "most_in_flight": state.most_in_flight})
+
+    async def tell(request: web.Request) -> web.Response:
+        told = await request.json() if request.can_read_body else {}
+        if request.path == "/faults":
+            state.faults.extend(Fault(**one) for one in (told if isinstance(told, list) else [told]))
+        elif request.path == "/latency":
+            state.latency = float(told["seconds"])
+        else:
+            state.clear()
+        return web.json_response({"faults": [asdict(fault) for fault in state.faults], "latency": state.latency})
+
+    app = web.Application(client_max_size=16 * 2**20)
+    app.router.add_post("/v1/chat/completions", complete)
+    for path in ("/log", "/count"):
+        app.router.add_get(path, read)
+    for path in ("/faults", "/latency", "/reset"):
+        app.router.add_post(path, tell)
+    return app
+
+
+async def _refused(request: web.Request, fault: Fault) -> web.StreamResponse | None:
+    """The response of a fault that is none of a model's, None for those that are."""
+    if fault.kind.isdigit():
+        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+        error = {"error": {"message": fault.message, "type": "test", "code": None}}
+        return web.json_response(error, status=int(fault.kind), headers=headers)
+    if fault.kind == "hang":
+        await asyncio.sleep(HANG_S)
+    if fault.kind == "reset":
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
+    return web.Response(text="<html>gateway page</html>") if fault.kind == "garbage" else None
+
+
+def completion(body: Mapping[str, Any], fault: str = "") -> dict[str, Any]:
+    """The whole reply to a request body: the same body, the same reply."""
+    seed = blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=8).hexdigest()
+    text = reply_text(body, Random(seed))
+    reason = "stop"
+    if fault == "length":
+        text, reason = text[: max(20, len(text) // 2)], "length"
+    elif fault == "content_filter":
+        text, reason = "", "content_filter"
+    else:
+        prompt = str(body["messages"][-1]["content"])
+        text = {"empty": " \n", "bad_json": '{"subjects": [', "refusal": REFUSAL, "loop": LOOP, "echo": prompt}.get(fault, text)
+    prompt_tokens = sum(len(str(message["content"])) for message in body["messages"]) // 4 + 8
+    done: dict[str, Any] = {
+        "id": f"chatcmpl-{seed}", "object": "chat.completion", "created": 1, "model": f"{body['model']}-served",
+        "choices": [{"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": text}}],
+    }  # fmt: skip
+    if fault == "no_choices":
+        done["choices"] = []
+    if fault != "no_usage":
+        spoken = len(text) // 4 + 1
+        done["usage"] = {
+            "prompt_tokens": prompt_tokens, "completion_tokens": spoken, "total_tokens": prompt_tokens + spoken,
+            "prompt_tokens_details": {"cached_tokens": 4},
+        }  # fmt: skip
+    return done
+
+
+class ModelServer:
+    """The server on a thread of this process, on a free port of the loopback interface."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.state = State()
+        self._port = port
+        self._ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._end = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="model server", daemon=True)
+
+    def start(self) -> ModelServer:
+        self._thread.start()
+        if not self._ready.wait(30):
+            raise RuntimeError("the test server did not start")
+        return self
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        runner = web.AppRunner(application(self.state), access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", self._port)
+        await site.start()
+        self._port = runner.addresses[0][1]
+        self._ready.set()
+        await self._end.wait()
+        await runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """What a deployment names as its api_base."""
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    @property
+    def count(self) -> int:
+        """Requests received."""
+        return len(self.state.log)
+
+    @property
+    def answered(self) -> int:
+        """Requests that got a model's reply: those a provider would bill."""
+        return self.state.answered
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """Every request received: body, fault, authorization."""
+        return self.state.log
+
+    def fail(self, kind: str, times: int = 1, match: str = "", retry_after: float | None = None, message: str = "told to fail") -> None:
+        """Makes the next `times` requests with `match` in them go wrong."""
+        self.state.faults.append(Fault(kind, times, match, retry_after, message))
+
+    def reset(self) -> None:
+        """Forgets everything seen and told."""
+        self.state.clear()
+
+
+def main() -> None:
+    """Runs the server until it is interrupted."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8123)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each reply")
+    arguments = parser.parse_args()
+    state = State(latency=arguments.latency)
+    with suppress(KeyboardInterrupt):
+        web.run_app(application(state), host="127.0.0.1", port=arguments.port, access_log=None)
+
+
+if __name__ == "__main__":
+    main()

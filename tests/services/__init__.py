@@ -1,0 +1,1 @@
+"""Builds against real services from the system's packages."""
