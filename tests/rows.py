@@ -66,7 +66,7 @@ class Made:
 
 def settings(pairs: int = 10, **changed: Any) -> Settings:
     stage = StageSettings(("large",), 1.0, 0.95, 2048)
-    given = {"pairs": pairs, "seed": 1, "subject_queries": 2, "subjects": (2, 4), "sessions": (2, 4)} | changed
+    given: dict[str, Any] = {"pairs": pairs, "seed": 1, "subject_queries": 2, "subjects": (2, 4), "sessions": (2, 4)} | changed
     return Settings(**given, stages={name: stage for name in ("subjects", "syllabi", "questions", "answers")})
 
 
@@ -105,8 +105,9 @@ def syllabus(subject: Subject, rng: Random, sessions: int = 3, concepts: int = 3
 
 
 def made(
-    slug: str, pairs: int = 10, subjects: int = 2, seed: int = 0, words: int = 30, sessions: int = 3, concepts: int = 3, made_at: datetime = NOON
-) -> Made:
+    slug: str, pairs: int = 10, subjects: int = 2, seed: int = 0, words: int = 30, sessions: int = 3, concepts: int = 3,
+    made_at: datetime = NOON,
+) -> Made:  # fmt: skip
     """A discipline with every row standing, all questions unlike one another."""
     rng = Random(f"{slug} {seed}")
     named = tuple(

@@ -169,12 +169,11 @@ class ModelServer:
         self._thread.join(10)
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve())
-        self._loop.close()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:  # its end cancels handlers that hang
+            runner.run(self._serve())
 
     async def _serve(self) -> None:
-        runner = web.AppRunner(application(self.state), access_log=None, shutdown_timeout=0.1)
+        runner = web.AppRunner(application(self.state), access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", self._port)
         await site.start()
@@ -218,9 +217,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8123)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each reply")
     arguments = parser.parse_args()
-    state = State(latency=arguments.latency)
+    server = ModelServer(arguments.port).start()
+    server.state.latency = arguments.latency
+    print(server.url, flush=True)
     with suppress(KeyboardInterrupt):
-        web.run_app(application(state), host="127.0.0.1", port=arguments.port, access_log=None)
+        threading.Event().wait()
 
 
 if __name__ == "__main__":

@@ -133,6 +133,10 @@ def _text(schema: Mapping[str, Any], rng: Random, name: str) -> str:
     said = said[:most]
     pattern = schema.get("pattern")
     if pattern and not re.search(pattern, said):
-        others = (title(rng), term(rng), sentence(rng), rng.choice(NOUNS), rng.choice(NOUNS).title(), str(rng.randint(0, 99)))
-        said = next((other for other in others if re.search(pattern, other)), said)
+        tries = (
+            make(rng)
+            for _ in range(20)
+            for make in (title, term, sentence, lambda rng: rng.choice(NOUNS), lambda rng: str(rng.randint(0, 99)))
+        )
+        said = next((other for other in tries if re.search(pattern, other)), said)
     return said

@@ -9,7 +9,7 @@ def when_partition_changed() -> dg.AutomationCondition:
     Not `eager()`: that never fires for a level whose own partition was made before its upstream's records began.
     """
     asset = dg.AutomationCondition
-    due = asset.missing() | asset.any_deps_match(asset.data_version_changed()) | asset.code_version_changed()
+    due: dg.AutomationCondition = asset.missing() | asset.any_deps_match(asset.data_version_changed()) | asset.code_version_changed()
     blocked = asset.any_deps_missing() | asset.any_deps_in_progress() | asset.in_progress()
     return due.since_last_handled() & ~blocked
 

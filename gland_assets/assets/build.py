@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -68,6 +70,19 @@ def run_build(
             crew.dismiss()
 
 
+@contextmanager
+def _sheltered() -> Iterator[None]:
+    """What is started meanwhile never hears Ctrl-C, SIGTERM or SIGHUP, which reach the whole process group: we hear them and tell it.
+
+    Ignoring them would not do: Dagster sets handlers of its own while it runs.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Crew:
     """The workers of one build, each given a task when it is idle."""
 
@@ -85,7 +100,8 @@ class _Crew:
         for number in range(size):
             theirs, ours = context.Pipe(duplex=False)
             process = context.Process(target=work, args=(number, orders, theirs, self._events, self._stop_flag), daemon=True)
-            process.start()
+            with _sheltered():
+                process.start()
             theirs.close()
             self._workers.append((process, ours))
 
@@ -157,7 +173,7 @@ class _Crew:
                 self._drain()
                 process.join(POLL_SECONDS)
             if process.is_alive():
-                process.terminate()
+                process.kill()  # nothing less reaches it
                 process.join()
 
     def _drain(self) -> None:

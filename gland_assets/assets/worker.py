@@ -106,15 +106,20 @@ def _told(task: Task, error: GlandError, tell: Callable[[Event], None]) -> Gland
 
 def _tell_level(task: Task, made: dg.AssetMaterialization, tell: Callable[[Event], None]) -> None:
     if task.discipline:
-        value = {name: entry.value for name, entry in made.metadata.items()}
-        rows, failed = int(value.get("dagster/partition_row_count", 0)), int(value.get("failed_rows", 0))
-        tell(LevelDone(task.discipline, made.asset_key.path[-1], bool(value.get("made_now")), rows, failed))
+        rows, failed = _count(made, "dagster/partition_row_count"), _count(made, "failed_rows")
+        tell(LevelDone(task.discipline, made.asset_key.path[-1], bool(made.metadata["made_now"].value), rows, failed))
+
+
+def _count(made: dg.AssetMaterialization, name: str) -> int:
+    value = made.metadata[name].value
+    assert isinstance(value, int)
+    return value
 
 
 def _rows(result: dg.ExecuteInProcessResult) -> int:
     for event in result.get_asset_materialization_events():
         if event.materialization.asset_key.path[-1] == "dataset":
-            return int(event.materialization.metadata["dagster/row_count"].value)
+            return _count(event.materialization, "dagster/row_count")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,9 +21,11 @@ class Verbs(TyperGroup):
     """The verbs in the order of a project's life; a fault of the user's ends with its message and exit code, not with a traceback."""
 
     def list_commands(self, ctx: Any) -> list[str]:
+        """The verbs as they were added."""
         return list(self.commands)
 
     def invoke(self, ctx: Any) -> Any:
+        """Run a verb."""
         try:
             return super().invoke(ctx)
         except GlandError as error:
@@ -48,6 +51,7 @@ app = typer.Typer(
     cls=Verbs,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,  # it would show local variables, and keys among them
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -64,23 +68,37 @@ def options(
     context: typer.Context,
     taxonomy: Annotated[
         Path | None,
-        typer.Option("--taxonomy", envvar="GLAND_TAXONOMY", metavar="FILE", help="The taxonomy file.", show_default="./taxonomy.toml"),
+        typer.Option("--taxonomy", envvar="GLAND_TAXONOMY", metavar="FILE", help="The taxonomy file; by default ./taxonomy.toml."),
     ] = None,
     warehouse: Annotated[
         Path | None,
         typer.Option(
-            "--warehouse", envvar="GLAND_WAREHOUSE", metavar="DIR", help="Where everything made is kept.",
-            show_default="warehouse beside the taxonomy file",
+            "--warehouse",
+            envvar="GLAND_WAREHOUSE",
+            metavar="DIR",
+            help="Where all that is made is kept; by default `warehouse` beside the taxonomy file.",
         ),
     ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Build an instruction-tuning dataset from a declared taxonomy of knowledge; nothing paid for is ever paid for again."""
     context.obj = find_places(taxonomy, warehouse)
 
 
-for verb in (init.init, validate.validate, plan.plan, build.build, status.status, show.show, sql.sql, publish.publish, export.export, ui.ui):
-    app.command()(verb)
+VERBS: dict[Callable[..., None], str] = {
+    init.init: "write a small project to begin with",
+    validate.validate: "check the taxonomy and settings",
+    plan.plan: "what is out of date, why, and what it takes",
+    build.build: "bring the dataset up to date",
+    status.status: "how far each discipline has come",
+    show.show: "pairs to read, a row's ancestry, a curriculum",
+    sql.sql: "query the tables, read-only",
+    publish.publish: "bring gland.duckdb up to date",
+    export.export: "the dataset as files to train on",
+    ui.ui: "Dagster's web interface on this project",
+}
+for verb, meaning in VERBS.items():
+    app.command(short_help=meaning)(verb)
 
 
 def main() -> None:

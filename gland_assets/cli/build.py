@@ -10,7 +10,7 @@ import typer
 
 from gland_assets.cli import consent, estimates, render, summary
 from gland_assets.cli.counting import Counts
-from gland_assets.cli.places import Places, known, places
+from gland_assets.cli.places import OnlyThese, Places, known, places
 from gland_assets.cli.progress import Board
 from gland_assets.cli.publish import bring_up, told
 from gland_assets.cli.stopping import Stopping
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 def build(
     context: typer.Context,
-    discipline: Annotated[list[str] | None, typer.Option("-d", "--discipline", metavar="SLUG", help="Only this one; may be repeated.")] = None,
-    workers: Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes; by default as many as are worthwhile.")] = None,
+    discipline: OnlyThese = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, help="Processes; by default as many as are worthwhile.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before spending money or much time.")] = False,
 ) -> None:
     """Bring the dataset up to date: only what has changed is made, and what was paid for is not paid for again."""
@@ -62,7 +64,7 @@ def _nothing_to_do(project: Project, here: Places, asked: Sequence[str]) -> None
     except WarehouseBusy as busy:
         render.say(f"Not published: {busy}")
     else:
-        if not published.skipped:
+        if published.changed or published.removed:
             told(here, published)
 
 

@@ -22,7 +22,7 @@ def weighty(estimate: Estimate) -> str | None:
         return "it costs an unknown amount"
     if estimate.usd > 0:
         return f"it costs about {render.money(estimate.usd)}"
-    if estimate.seconds is not None and estimate.seconds >= LONG_S:
+    if estimate.seconds >= LONG_S:
         return f"it takes about {render.duration(estimate.seconds)}"
     return None
 

@@ -29,6 +29,7 @@ class Level:
 
     @property
     def rows(self) -> int:
+        """Rows that stand, and those of levels under way."""
         return self.made_rows + self.coming
 
 
@@ -40,6 +41,7 @@ class Counts:
     ) -> None:
         self.disciplines, self._expected, self._seconds, self._now = len(late), replies, seconds, now
         self._started = now()
+        self._first: float | None = None  # when the first reply came: starting up is no part of the pace
         self.levels = {level: Level(sum(level in levels for levels in late.values())) for level in SHOWN_LEVELS}
         self._coming: Counter[tuple[str, str]] = Counter()  # (level, discipline) -> rows of a level under way
         self.done = self.calls = self.reused = self.rejected = self.retried = self.tokens = self.unpriced = self._answered = 0
@@ -61,6 +63,8 @@ class Counts:
             self.published = event
 
     def _add_asked(self, event: Asked) -> None:
+        if self._first is None:
+            self._first = self._now()
         if event.kind == "retry":
             self.retried += 1
             return
@@ -105,9 +109,14 @@ class Counts:
         return self._now() - self._started
 
     @property
+    def _working(self) -> float:
+        """Seconds since the first reply."""
+        return 0.0 if self._first is None else self._now() - self._first
+
+    @property
     def rate(self) -> float:
-        """Rows a second since it began."""
-        return self.rows / self.elapsed if self.elapsed else 0.0
+        """Rows a second since the first reply."""
+        return self.rows / self._working if self._working else 0.0
 
     @property
     def share(self) -> float:
@@ -123,7 +132,7 @@ class Counts:
         if self.share >= 1:
             return "publishing"
         if self.share >= ENOUGH:
-            return f"about {render.duration(self.elapsed * (1 - self.share) / self.share)} left"
+            return f"about {render.duration(self._working * (1 - self.share) / self.share)} left"
         return "" if self._seconds is None else f"about {render.duration(max(1.0, self._seconds - self.elapsed))} left"
 
     @property

@@ -10,7 +10,7 @@ from rich.table import Table
 from gland_assets.cli import render
 
 if TYPE_CHECKING:
-    from gland_assets.io.foresight import Estimate
+    from gland_assets.io.foresight import Estimate, StageEstimate
 
 
 def in_words(estimate: Estimate) -> str:
@@ -21,30 +21,25 @@ def in_words(estimate: Estimate) -> str:
     if estimate.reused:
         said.append(f"{estimate.reused:,} from the store")
     said.append(f"{render.tokens(estimate.prompt_tokens + estimate.completion_tokens)} tokens")
-    said.append("price unknown" if estimate.usd is None else f"{render.money(estimate.usd)}")
-    if estimate.seconds is not None:
-        said.append(render.duration(estimate.seconds))
+    said += [render.money(estimate.usd), render.duration(estimate.seconds)]
     return ", ".join(said) + "."
 
 
 def by_stage(estimate: Estimate) -> Table:
     """One row a stage and their sum."""
-    numbers = ["new calls", "from the store", "tokens in", "tokens out", "dollars"]
+    numbers = ["new calls", "from the store", "tokens in", "tokens out", "cost"]
     table = render.headed(["  stage", *numbers], right=numbers)
-    for name, part in [*estimate.by_stage.items(), ("all", estimate)]:
-        cost = "unknown" if part.usd is None else render.money(part.usd)
-        table.add_row(
-            f"  {name}", f"{part.calls:,}", f"{part.reused:,}", render.tokens(part.prompt_tokens), render.tokens(part.completion_tokens), cost
-        )
+    parts: dict[str, StageEstimate | Estimate] = {**estimate.by_stage, "all": estimate}
+    for name, part in parts.items():
+        spent = (render.tokens(part.prompt_tokens), render.tokens(part.completion_tokens), render.money(part.usd))
+        table.add_row(f"  {name}", f"{part.calls:,}", f"{part.reused:,}", *spent)
     return table
 
 
-def as_json(estimate: Estimate) -> dict[str, Any]:
-    """The `requests` object of `gland plan --json`."""
-    return {
-        "calls": estimate.calls, "reused": estimate.reused, "prompt_tokens": estimate.prompt_tokens,
-        "completion_tokens": estimate.completion_tokens, "usd": number(estimate.usd), "seconds": estimate.seconds, "basis": estimate.basis,
-    }  # fmt: skip
+def as_json(estimate: StageEstimate | Estimate) -> dict[str, Any]:
+    """Calls, tokens and dollars, as `gland plan --json` gives them for all stages and for each."""
+    names = ("calls", "reused", "prompt_tokens", "completion_tokens")
+    return {**{name: getattr(estimate, name) for name in names}, "usd": number(estimate.usd)}
 
 
 def number(usd: Decimal | None) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,6 +34,10 @@ def find_places(taxonomy: Path | None, warehouse: Path | None) -> Places:
     """The places meant by the two options; the warehouse stands beside the taxonomy file unless it is given."""
     source = (taxonomy or Path("taxonomy.toml")).expanduser().absolute()
     return Places(source, (warehouse.expanduser().absolute() if warehouse else source.parent / "warehouse"))
+
+
+OnlyThese = Annotated[list[str] | None, typer.Option("-d", "--discipline", metavar="SLUG", help="Only this discipline; may be repeated.")]
+"""The option of verbs that can be kept to some disciplines."""
 
 
 def places(context: typer.Context) -> Places:

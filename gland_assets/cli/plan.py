@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from gland_assets.cli import estimates, render
-from gland_assets.cli.places import known, places
+from gland_assets.cli.places import OnlyThese, known, places
 from gland_assets.core.levels import PARTITIONED
 
 if TYPE_CHECKING:
@@ -19,14 +19,21 @@ if TYPE_CHECKING:
     from gland_assets.io.foresight import Estimate
 
 MARKS = {"missing": ("+", "green"), "stale": ("~", "yellow"), "waiting": ("·", "dim"), "orphan": ("-", "red")}
-MEANING = {"missing": "to be made", "stale": "to be made again", "waiting": "depends on what lies above", "orphan": "no longer in the taxonomy"}
+MEANING = {
+    "missing": "to be made",
+    "stale": "to be made again",
+    "waiting": "depends on what lies above",
+    "orphan": "no longer in the taxonomy",
+}
+
+REASONS = 4  # shown for a level
 
 Levels = tuple[tuple[str, str, tuple[str, ...]], ...]  # (levels, state, because), as they stand together
 
 
 def plan(
     context: typer.Context,
-    discipline: Annotated[list[str] | None, typer.Option("-d", "--discipline", metavar="SLUG", help="Only this one; may be repeated.")] = None,
+    discipline: OnlyThese = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Say what is out of date, why, and how many calls, tokens and dollars it takes."""
@@ -48,11 +55,19 @@ def plan(
 
 
 def _as_json(found: Plan, estimate: Estimate) -> dict[str, object]:
-    parts = [{"asset": part.asset, "discipline": part.discipline, "state": part.state, "because": list(part.because)} for part in found.partitions]
+    parts = [
+        {"asset": part.asset, "discipline": part.discipline, "state": part.state, "because": list(part.because)}
+        for part in found.partitions
+    ]
     stages = {name: estimates.as_json(part) for name, part in estimate.by_stage.items()}
     return {
-        "partitions": parts, "disciplines": list(found.out_of_date()), "requests": estimates.as_json(estimate), "by_stage": stages,
-    }  # fmt: skip
+        "partitions": parts,
+        "disciplines": list(found.out_of_date()),
+        "requests": estimates.as_json(estimate),
+        "by_stage": stages,
+        "seconds": estimate.seconds,
+        "basis": estimate.basis,
+    }
 
 
 def _show(project: Project, found: Plan, estimate: Estimate) -> None:
@@ -68,10 +83,9 @@ def _show(project: Project, found: Plan, estimate: Estimate) -> None:
     _show_orphans(found)
     if late:
         render.say()
-        render.out().print(estimates.by_stage(estimate))
+        render.put(estimates.by_stage(estimate))
         render.say()
-        time = "" if estimate.seconds is None else f"about {render.duration(estimate.seconds)}; "
-        render.say(f"  {time}{estimate.basis}", "dim")
+        render.say(f"  about {render.duration(estimate.seconds)}, going by {estimate.basis}", "dim")
 
 
 def _show_late(found: Plan, late: dict[str, list[str]]) -> None:
@@ -86,20 +100,26 @@ def _show_late(found: Plan, late: dict[str, list[str]]) -> None:
         name = slugs[0] if len(slugs) == 1 else f"{len(slugs):,} disciplines"
         if len(levels) == 1 and levels[0][0] == "all levels":
             _, state, because = levels[0]
-            render.out().print(_marked(state, f"{name}: {'; '.join(because)}"))
+            render.put(_marked(state, f"{name}: {'; '.join(because)}"))
             _names(slugs)
             continue
-        render.out().print(Text(f"  {name}", "bold"))
+        render.put(Text(f"  {name}", "bold"))
         _names(slugs)
         table = render.columns()
         for assets, state, because in levels:
-            table.add_row(_marked(state, assets, indent=4), MEANING[state], Text("; ".join(because), "dim"))
-        render.out().print(table)
+            table.add_row(_marked(state, assets, indent=4), MEANING[state], Text(_reasons(because), "dim"))
+        render.put(table)
+
+
+def _reasons(because: Sequence[str]) -> str:
+    """The first reasons; `--json` gives all."""
+    rest = len(because) - REASONS
+    return "; ".join(because) if rest <= 1 else "; ".join(because[:REASONS]) + f"; and {rest} more"
 
 
 def _names(slugs: Sequence[str]) -> None:
     if len(slugs) > 1:
-        render.out().print(Text(f"    {render.some(slugs)}", "dim"))
+        render.put(Text(f"    {render.some(slugs)}", "dim"))
 
 
 def _levels(parts: Sequence[PartitionPlan]) -> Levels:
@@ -112,7 +132,9 @@ def _levels(parts: Sequence[PartitionPlan]) -> Levels:
             together[-1][0].append(part.asset)
         else:
             together.append(([part.asset], part.state, part.because))
-    return tuple(("all levels" if len(assets) == len(PARTITIONED) else ", ".join(assets), state, because) for assets, state, because in together)
+    return tuple(
+        ("all levels" if len(assets) == len(PARTITIONED) else ", ".join(assets), state, because) for assets, state, because in together
+    )
 
 
 def _marked(state: str, text: str, indent: int = 2) -> Text:
@@ -124,5 +146,5 @@ def _show_orphans(found: Plan) -> None:
     slugs = list(dict.fromkeys(part.discipline for part in found.orphans()))
     if slugs:
         what = f"{render.several(len(slugs), 'discipline')} no longer in the taxonomy, kept on disk and left out of the dataset"
-        render.out().print(_marked("orphan", what))
-        render.out().print(Text(f"    {render.some(slugs)}", "dim"))
+        render.put(_marked("orphan", what))
+        render.put(Text(f"    {render.some(slugs)}", "dim"))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NoReturn, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -40,14 +40,25 @@ def err() -> Console:
     return _console(sys.stderr)
 
 
+def put(shown: RenderableType, console: Console | None = None) -> None:
+    """Print a table or a text; where no terminal is, without the blanks that fill up its lines."""
+    console = console or out()
+    if console.is_terminal:
+        console.print(shown)
+        return
+    with console.capture() as captured:
+        console.print(shown)
+    console.file.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
 def say(text: str = "", style: str = "") -> None:
     """One line of a result."""
-    out().print(Text(text, style))
+    put(Text(text, style))
 
 
 def remark(text: str) -> None:
     """One line that is no part of the result."""
-    err().print(Text(text))
+    put(Text(text), err())
 
 
 def columns(*right: int, pad: int = 2) -> Table:
@@ -71,7 +82,7 @@ def tell(error: GlandError) -> None:
     if isinstance(error, SettingsError):
         count = len(error.faults)
         remark("1 fault:" if count == 1 else f"{count} faults:")
-        err().print(fault_list(error.faults))
+        put(fault_list(error.faults), err())
     else:
         remark(str(error))
 

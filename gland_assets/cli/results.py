@@ -106,7 +106,7 @@ def _write_table(found: duckdb.DuckDBPyConnection, names: Sequence[str], types: 
         render.remark(f"the first {MOST_ROWS} rows; --format csv or json prints all")
     else:
         render.remark(render.several(len(rows), "row"))
-    if cells and render.measured(console, table) > console.width or any(len(value) > bound for row in cells for value in row):
+    if render.measured(console, table) > console.width or any(len(value) > bound for row in cells for value in row):
         render.remark("long values are cut; --format csv or json prints them whole")
 
 

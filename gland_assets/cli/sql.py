@@ -66,10 +66,11 @@ def _packaged(number: str) -> str:
 def _run(connection: duckdb.DuckDBPyConnection, query: str, format: Literal["table", "json", "csv"]) -> None:
     import duckdb
 
+    from gland_assets.io.live import steady
+
     try:
         refuse_writes(query)
-        found = connection.execute(query)
-        results.write(found, format)
+        results.write(steady(lambda: connection.execute(query)), format)
     except duckdb.Error as error:
         said = str(error)
         hint = "this connection reads gland's own tables and no other file" if isinstance(error, duckdb.PermissionException) else (
@@ -101,16 +102,16 @@ def refuse_writes(query: str) -> None:
 def _overview(connection: duckdb.DuckDBPyConnection) -> None:
     from gland_assets.io.sql import useful_questions
 
-    counts = "\nunion all ".join(f"select '{table.name}', count(*) from {table.name}" for table in (*TABLES, DATASET))
+    counts = "\nunion all ".join(f"select '{table.name}', count(*) from {table.name}" for table in (*TABLES.values(), DATASET))
     rows = dict(connection.execute(counts).fetchall())
     table = render.headed(["table", "rows", "meaning"], right=["rows"], whole=["table"])
-    for each in (DATASET, *TABLES):
+    for each in (DATASET, *TABLES.values()):
         table.add_row(Text(each.name, "bold" if each is DATASET else ""), f"{rows[each.name]:,}", each.meaning)
-    render.out().print(table)
+    render.put(table)
     render.say()
-    table = render.columns(0)
+    table = render.columns()
     for number, title in enumerate(useful_questions(), 1):
         table.add_row(f"gland sql {number}", title)
-    render.out().print(table)
+    render.put(table)
     render.say()
     render.say('gland sql "select …" runs a query of your own; --format csv or json prints all of it.')

@@ -68,10 +68,11 @@ def _published(project: Project, here: Places) -> tuple[dict[str, int], dict[str
     """Kept pairs by discipline, and the latest build, from the live views."""
     if not here.warehouse.is_dir():
         return {}, None
-    from gland_assets.io.live import connect_live
+    from gland_assets.io.live import connect_live, steady
 
+    counted = "select discipline, count(*) from questions where status = 'kept' group by all"
     with closing(connect_live(project, here.warehouse)) as connection:
-        kept = connection.execute("select discipline, count(*) from questions where status = 'kept' group by all").fetchall()
+        kept = steady(lambda: connection.execute(counted)).fetchall()
         builds = connection.execute("from builds order by started_at desc limit 1")
         names, row = [column[0] for column in builds.description], builds.fetchone()
     return dict(kept), dict(zip(names, row, strict=True)) if row else None
@@ -145,7 +146,7 @@ def _show(project: Project, standings: list[Standing], last: dict[str, Any] | No
     if made:
         if len(made) > 1:
             _add(table, _totals(standings))
-        render.out().print(table)
+        render.put(table)
         render.say()
     missing = [standing.slug for standing in standings if standing.state == "missing"]
     if missing:

@@ -45,7 +45,7 @@ def _sums(counts: Counts) -> None:
         if level.done or level.coming:
             table.add_row(f"  {name}", f"{level.rows:,}", Text(f"{level.failed:,}" if level.failed else "", "red"))
     if table.row_count:
-        render.out().print(table)
+        render.put(table)
         render.say()
     replies = [render.several(counts.calls, "call"), f"{counts.reused:,} from the store", f"{counts.rejected:,} rejected"]
     if counts.retried:
@@ -67,9 +67,9 @@ def failures(project: Project, here: Places, counts: Counts, result: BuildResult
     table = render.columns(0)
     for stage, cause, count, detail in found[:CAUSES]:
         table.add_row(f"  {count:,}", stage, cause, Text(render.cut(detail or "", 100), "dim"))
-    render.out().print(table)
+    render.put(table)
     if len(found) > CAUSES:
-        render.say(f"  and {render.several(len(found) - CAUSES, 'other cause')}; `gland sql \"from failures\"` lists every row")
+        render.say(f'  and {render.several(len(found) - CAUSES, "other cause")}; `gland sql "from failures"` lists every row')
 
 
 def shown_path(path: Path) -> str:

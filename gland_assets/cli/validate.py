@@ -32,7 +32,7 @@ def validate(
     if missing:
         render.say()
         render.say("Not needed here, but by `gland build`:")
-        render.out().print(render.fault_list(missing))
+        render.put(render.fault_list(missing))
     if live:
         _probe(project)
 
@@ -44,16 +44,20 @@ def _summary(project: Project) -> None:
     render.say(f"{project.name}: no faults.")
     render.say()
     table = render.columns(1)
-    for count, name in (
-        (len(project.fields), "fields"), (subfields, "subfields"), (len(disciplines), "disciplines"), (pairs, "pairs wanted, before filters"),
-    ):  # fmt: skip
+    numbers = {
+        "fields": len(project.fields),
+        "subfields": subfields,
+        "disciplines": len(disciplines),
+        "pairs wanted, before filters": pairs,
+    }
+    for name, count in numbers.items():
         table.add_row("", f"{count:,}", name)
-    render.out().print(table)
+    render.put(table)
     render.say()
     table = render.headed(["stage", "asks, in order of preference"], whole=["stage"])
     for stage in STAGES:
         table.add_row(f"  {stage}", "; ".join(_asked(project, stage)))
-    render.out().print(table)
+    render.put(table)
 
 
 def _asked(project: Project, stage: str) -> list[str]:
@@ -92,7 +96,7 @@ def _probe(project: Project) -> None:
             found.model or "",
             _price(found.price),
         )
-    render.out().print(table)
+    render.put(table)
     faults = [found for found in results if found.error]
     for found in faults:
         render.remark(f"{found.deployment}: {found.error}")

@@ -54,24 +54,22 @@ def _session_line(session: Session) -> str:
 async def make_questions(making: Making, subjects: Sequence[Subject], syllabi: Sequence[Syllabus]) -> list[Question]:
     """`pairs` questions of one discipline, each from a fresh sample; a failed one is a failure row in its place."""
     settings, slug = making.discipline.settings, making.discipline.slug
+    local = making.preferred("questions").local
 
     async def one(item: tuple[Subject, Syllabus, Sample]) -> Question:
         subject, syllabus, sample = item
         request = question_request(making, subject, syllabus, sample)
-        names = [concept.name for concept, _ in sample.concepts]
-        text: str | None = None
-        tokens: int | None = None
-        failure = None
+        # Only the weak local model has to be held to naming a concept; of the others it is measured.
+        names = [concept.name for concept, _ in sample.concepts] if local else []
+        sampled = tuple(SampledConcept(concept.concept_id, session.session_id) for concept, session in sample.concepts)
+        known = (request.row, slug, subject.subject_id, syllabus.syllabus_id, sample.index, sample.strategy)
         try:
             text, reply = await making.ask(request, lambda reply: parse_question(reply.text, names))
-            key, tokens = reply.request_key, reply.completion_tokens or estimate_tokens(text)
         except RequestFailed as error:
             failure = making.failure(error)
-            key = failure.request_key
-        return Question(
-            request.row, slug, subject.subject_id, syllabus.syllabus_id, sample.index, sample.strategy, text, tokens, key, making.now(),
-            tuple(SampledConcept(concept.concept_id, session.session_id) for concept, session in sample.concepts), failure,
-        )  # fmt: skip
+            return Question(*known, None, None, failure.request_key, making.now(), sampled, failure)
+        tokens = reply.completion_tokens or estimate_tokens(text)
+        return Question(*known, text, tokens, reply.request_key, making.now(), sampled)
 
     return await each(list(dealt_samples(subjects, syllabi, settings.pairs, settings.seed)), one)
 

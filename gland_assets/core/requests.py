@@ -13,6 +13,9 @@ from gland_assets.core.project import StageSettings
 
 T = TypeVar("T")
 
+PASSING = frozenset({"rate_limited", "timeout", "connection", "unreachable", "provider_error"})
+"""Causes of a failure that says nothing about the request: no provider answered. Such rows are asked for again by the next build."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -30,7 +30,7 @@ from gland_assets.core.records import (
     syllabus_from,
     to_row,
 )
-from gland_assets.core.requests import Ask
+from gland_assets.core.requests import PASSING, Ask
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.gateway import Gateway
 from gland_assets.io.ledger import Ledger
@@ -159,9 +159,10 @@ class Builder:
             if known:
                 return known
             records, spent = make()
-            failed = sum(bool(getattr(record, "failure", None)) for record in records)
+            failures = [failure for record in records if (failure := getattr(record, "failure", None))]
+            unanswered = sum(failure.cause in PASSING for failure in failures)
             meta = PartitionMeta(
-                level, slug, wanted, content_hash(records), canonical(made_by), upstream, len(records) - failed, failed, **spent  # type: ignore[arg-type]
+                level, slug, wanted, content_hash(records), canonical(made_by), upstream, unanswered=unanswered, **spent  # type: ignore[arg-type]
             )  # fmt: skip
             return self._write(level, slug, [to_row(record) for record in records], meta)
 
@@ -176,7 +177,7 @@ class Builder:
             meta = self.partitions.meta(level, slug)
         except DamagedPartition:
             return None  # made again; what it cost is in the response store
-        return Outcome(meta, False) if meta and meta.fingerprint == wanted else None
+        return Outcome(meta, False) if meta and meta.fingerprint == wanted and not meta.unanswered else None
 
     def _write(self, level: str, slug: str, rows: Sequence[dict[str, object]], meta: PartitionMeta) -> Outcome:
         return Outcome(self.partitions.write(level, slug, rows, replace(meta, build_id=self.build_id, gland_version=__version__)), True)

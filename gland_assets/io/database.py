@@ -25,6 +25,13 @@ POLL_S = 0.1
 _HOLDER = re.compile(r"held in (?P<command>.+?) \(PID (?P<pid>\d+)\)")
 
 
+def duckdb_resource(path: Path) -> DuckDBResource:
+    """dagster-duckdb's resource for the file at `path`."""
+    from dagster_duckdb import DuckDBResource  # here, for it imports dagster: over a second
+
+    return DuckDBResource(database=str(path))
+
+
 @contextmanager
 def opened(
     resource: DuckDBResource, wait_s: float = WAIT_S, stop: Callable[[], bool] | None = None

@@ -17,6 +17,7 @@ from gland_assets.core.project import Project
 from gland_assets.core.tables import DATASET
 from gland_assets.io.cards import Contents, card
 from gland_assets.io.durable import replacing, write_text
+from gland_assets.io.live import steady
 
 BATCH = 2_000  # pairs held at once
 
@@ -64,18 +65,33 @@ def export(
     if not force and out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise GlandError(f"{out_dir} is there already and not an empty folder; name another one, or use --force")
     name = "train.parquet" if format == "parquet" else "train.jsonl"
+    contents = _steadily(lambda: _write(connection, format, where, out_dir / name), where)
+    write_text(out_dir / "README.md", card(project, contents, format, name, where))
+    return Exported(out_dir / name, out_dir / "README.md", contents.pairs, contents.by_field())
+
+
+def _steadily(write: Callable[[], Contents], where: str | None) -> Contents:
+    try:
+        return steady(write)
+    except duckdb.Error as error:
+        reason = str(error).split("\n\n")[0]
+        if where is None:
+            raise GlandError(f"dataset cannot be read: {reason}") from error
+        raise GlandError(f"--where {where}: {reason}; the columns are {', '.join(DATASET.column_names)}") from error
+
+
+def _write(connection: duckdb.DuckDBPyConnection, format: str, where: str | None, path: Path) -> Contents:
     contents = Contents()
     batches = _selected(connection, where)
-    with replacing(out_dir / name) as file:
+    with replacing(path) as file:
         if format == "parquet":
             _write_parquet(file, batches, contents)
         else:
             _write_lines(file, batches, LINES[format], contents)
         if not contents.pairs:
             reason = f"no pair fits the condition {where}" if where else "no pair has been kept yet; run `gland build`"
-            raise GlandError(f"{out_dir}: nothing to export: {reason}")
-    write_text(out_dir / "README.md", card(project, contents, format, name, where))
-    return Exported(out_dir / name, out_dir / "README.md", contents.pairs, contents.by_field())
+            raise GlandError(f"{path.parent}: nothing to export: {reason}")
+    return contents
 
 
 def _selected(connection: duckdb.DuckDBPyConnection, where: str | None) -> Iterator[pa.RecordBatch]:
@@ -86,11 +102,8 @@ def _selected(connection: duckdb.DuckDBPyConnection, where: str | None) -> Itera
         if len(connection.extract_statements(text)) != 1:
             raise GlandError(f"--where takes one SQL condition over the columns of dataset, not several statements: {where}")
         yield from connection.execute(text).to_arrow_reader(BATCH)
-    except (duckdb.Error, pa.ArrowException, OSError) as error:  # while it streams, Arrow hands on what DuckDB says
-        reason = str(error).split("\n\n")[0]
-        if where is None:
-            raise GlandError(f"dataset cannot be read: {reason}") from error
-        raise GlandError(f"--where {where}: {reason}; the columns are {', '.join(DATASET.column_names)}") from error
+    except (pa.ArrowException, OSError) as error:  # while it streams, Arrow hands on what DuckDB says
+        raise duckdb.Error(str(error)) from error
 
 
 def _write_parquet(file: BinaryIO, batches: Iterator[pa.RecordBatch], contents: Contents) -> None:

@@ -11,6 +11,8 @@ from enum import Enum
 from typing import Any
 from urllib.parse import quote
 
+from gland_assets.core.requests import PASSING
+
 
 class Cure(Enum):
     """What may help after a fault."""
@@ -22,11 +24,7 @@ class Cure(Enum):
 
 
 CAUSES: Mapping[str, Cure] = {
-    "rate_limited": Cure.WAIT,
-    "timeout": Cure.WAIT,
-    "connection": Cure.WAIT,  # made, then broken
-    "unreachable": Cure.WAIT,  # refused, unknown host, untrusted certificate
-    "provider_error": Cure.WAIT,
+    **dict.fromkeys(PASSING, Cure.WAIT),
     "context_length": Cure.MOVE,
     "content_filter": Cure.MOVE,
     "bad_request": Cure.MOVE,
@@ -99,7 +97,7 @@ def _cause(error: BaseException, detail: str) -> str:
         return "out_of_credit"
     if status == 400 and TOO_LONG.search(detail):
         return "context_length"
-    return STATUS.get(status, "provider_error" if status >= 500 else "bad_request")
+    return STATUS.get(status, "bad_request" if 400 <= status < 500 else "provider_error")
 
 
 def _retry_after(error: BaseException) -> float | None:

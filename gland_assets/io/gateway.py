@@ -19,7 +19,7 @@ from gland_assets.core import quality
 from gland_assets.core.cost import usd
 from gland_assets.core.errors import Stopped
 from gland_assets.core.progress import Asked
-from gland_assets.core.project import Project
+from gland_assets.core.project import Deployment, Project
 from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed, request_key
 from gland_assets.core.structured import check_schema, json_of
 from gland_assets.core.tally import Tally
@@ -86,7 +86,7 @@ class Gateway:
 
     async def _walk(self, request: Request, accept: Callable[[Reply], T], here: _Loop) -> tuple[T, Reply]:
         preferred = self.project.deployments[request.settings.models[0]]
-        tries = LOCAL_TRIES if preferred.local else TRIES
+        tries = tries_of(preferred)
         for attempt in range(tries):
             asked = request.retry(attempt)
             key = request_key(asked, preferred.identity)
@@ -96,7 +96,7 @@ class Gateway:
                 raise self._failed(request, key, none.fault.cause, none.fault.detail, attempt + none.attempts) from None
             self._count(asked, lambda tally, reply=reply: tally.add_reply(reply))  # type: ignore[misc]
             try:
-                value = _read(asked, reply, accept)
+                value = read_reply(asked, reply, accept)
             except Rejected as rejected:
                 self.ledger.record(reply, asked, accepted=False)
                 self._count(asked, _add_rejected)
@@ -223,7 +223,12 @@ class Gateway:
 _STOPPED = "stopped; what was paid for is stored, and the next `gland build` goes on from there"
 
 
-def _read(request: Request, reply: Reply, accept: Callable[[Reply], T]) -> T:
+def tries_of(preferred: Deployment) -> int:
+    """How many replies a request to this deployment may have rejected."""
+    return LOCAL_TRIES if preferred.local else TRIES
+
+
+def read_reply(request: Request, reply: Reply, accept: Callable[[Reply], T]) -> T:
     """The value of a reply that passes every rule; raises Rejected."""
     prompts = [message.content for message in request.messages]
     quality.check(reply.text, reply.finish_reason, prompts, request.stage, structured=request.schema is not None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -12,7 +13,7 @@ from gland_assets.core.tables import DATASET, TABLES, Table
 from gland_assets.io.database import refused
 from gland_assets.io.durable import write_text
 from gland_assets.io.partitions import SUFFIX, write_parquet
-from gland_assets.io.parts import PARTS, live_part_views, load, taxonomy_table, write_empties
+from gland_assets.io.parts import PARTS, live_part_views, load, read_afresh, taxonomy_table, write_empties
 from gland_assets.io.sql import as_pattern, files_list, literal, query
 
 LIVE_SQL = "live.sql"
@@ -21,6 +22,10 @@ _OPENING = """\
 -- Views of gland's tables over its partition files. Rewritten at each build; run it in any DuckDB session: .read live.sql
 -- While a build runs, the levels of one discipline may be out of step. `requests` keeps what disciplines since removed have cost.
 """
+
+TRIES = 3
+_TORN = (duckdb.Error, duckdb.InvalidInputException, duckdb.IOException)
+T = TypeVar("T")
 
 _ORDER = (
     "fields", "subfields", "subjects", "syllabi", "sessions", "key_concepts", "question_concepts", "answers", "signatures", "duplicates",
@@ -68,6 +73,7 @@ def connect_live(project: Project, warehouse: Path) -> duckdb.DuckDBPyConnection
     write_empties(warehouse)
     connection = duckdb.connect()
     try:
+        read_afresh(connection)
         connection.execute("set timezone = 'UTC'")
         connection.execute(f"create schema {PARTS}")
         load(connection, "taxonomy", taxonomy_table(project))
@@ -76,6 +82,20 @@ def connect_live(project: Project, warehouse: Path) -> duckdb.DuckDBPyConnection
         connection.close()
         raise refused(warehouse, error) from error
     return connection
+
+
+def steady(read: Callable[[], T]) -> T:
+    """What `read` gives from the live views, read again when a partition was replaced under it.
+
+    DuckDB opens a file once for its footer and again for its rows: replaced between the two, it shows itself as an error of decoding.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return read()
+        except duckdb.Error as error:
+            if type(error) not in _TORN:
+                raise
+    return read()
 
 
 def _statements(warehouse: Path) -> list[str]:

@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from gland_assets.core.dedup import Entry, find_duplicates
-from gland_assets.core.errors import DamagedPartition
 from gland_assets.core.hashing import canonical
 from gland_assets.core.plan import Metas, dedup_fingerprint
 from gland_assets.core.project import Project
 from gland_assets.core.recipes import content_hash
 from gland_assets.core.records import to_row
 from gland_assets.core.state import PartitionMeta
-from gland_assets.io.database import WAIT_S, opened, opened_to_read, refused
+from gland_assets.io.database import WAIT_S, duckdb_resource, opened, opened_to_read, refused
+from gland_assets.io.live import steady
 from gland_assets.io.partitions import ALL, Partitions
-from gland_assets.io.parts import PARTS, attached, load, taxonomy_table, view_partitions, write_empties
+from gland_assets.io.parts import PARTS, attached, load, read_afresh, taxonomy_table, view_partitions, write_empties
 from gland_assets.io.sql import query
 
 if TYPE_CHECKING:
     from dagster_duckdb import DuckDBResource
 
 INDEX = "minhash.duckdb"
+
+COMPARED = ("signatures", "questions", "answers")
+"""The assets that say which questions are duplicates."""
 
 _TABLES = {
     "parts": "discipline text, stamp text",
@@ -56,14 +59,16 @@ def _entries(project: Project, partitions: Partitions, metas: Metas) -> Iterator
     write_empties(partitions.warehouse)
     slugs = [slug for slug in project.index() if ("signatures", slug) in metas]
     with closing(duckdb.connect()) as connection:
+        read_afresh(connection)
         connection.execute(f"create schema {PARTS}")
         load(connection, "taxonomy", taxonomy_table(project))
+        for asset in COMPARED:
+            view_partitions(connection, partitions, asset, [slug for slug in slugs if (asset, slug) in metas])
         try:
-            for asset in ("signatures", "questions", "answers"):
-                view_partitions(connection, partitions, asset, [slug for slug in slugs if (asset, slug) in metas])
-            rows = connection.execute(query("minhash/entries")).to_arrow_table()
+            rows = steady(lambda: connection.execute(query("minhash/entries")).to_arrow_table())
         except duckdb.Error as error:
-            raise DamagedPartition(f"{partitions.warehouse}: {error}; delete the file, and the next build makes it again") from error
+            partitions.refuse_damaged(COMPARED, slugs)
+            raise refused(partitions.warehouse, error) from error
     bands = rows["bands"].combine_chunks()
     offsets, keys = bands.offsets.to_numpy(), bands.values.to_numpy()
     columns = (rows[name].to_pylist() for name in ("question_id", "discipline", "text", "text_hash"))
@@ -88,10 +93,7 @@ def update_index(
     Tables: signatures(question_id, discipline, text_hash, signature uinteger[]), bands(band, key ubigint, question_id, discipline).
     Raises WarehouseBusy when another process still holds the file after `wait_s` seconds, WarehouseError when it cannot be written.
     """
-    if resource is None:
-        from dagster_duckdb import DuckDBResource  # here, for it imports dagster: over a second
-
-        resource = DuckDBResource(database=str(warehouse / INDEX))
+    resource = resource or duckdb_resource(warehouse / INDEX)
     path = Path(resource.database)
     partitions = Partitions(warehouse)
     metas = partitions.metas()
@@ -140,6 +142,7 @@ def _replace(
             connection.execute(f"delete from {name} where list_contains(?::text[], discipline)", [touched])
         connection.execute(f"insert into signatures select question_id, discipline, text_hash, signature from {PARTS}.signatures")
         connection.execute(f"insert into bands {query('minhash/bands')}")
-        connection.executemany("insert into parts values (?, ?)", [[slug, stamps[slug]] for slug in pending.changed])
+        noted = [list(pending.changed), [stamps[slug] for slug in pending.changed]]
+        connection.execute("insert into parts select unnest(?::text[]), unnest(?::text[])", noted)
         connection.execute("commit")
     return pending

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +83,14 @@ class Partitions:
         except (OSError, pa.ArrowException, ValueError) as error:
             raise _damaged(path, error) from error
         return rows
+
+    def refuse_damaged(self, assets: Iterable[str], disciplines: Iterable[str]) -> None:
+        """Raise DamagedPartition, which names the file, when rows of one of these cannot be read."""
+        slugs = tuple(disciplines)
+        for asset in assets:
+            for slug in slugs:
+                if self.path(asset, slug).exists():
+                    self.rows(asset, slug)
 
     def write(self, asset: str, discipline: str, rows: Sequence[Mapping[str, Any]], meta: PartitionMeta) -> PartitionMeta:
         """Replace the partition in one move and return its meta as stored: rows and failed counted, written_at and stamp

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -74,13 +74,24 @@ def load(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> No
     connection.unregister("given_rows")
 
 
+def read_afresh(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep DuckDB from serving blocks of a file it has read before: partitions are replaced while connections are open."""
+    with suppress(duckdb.CatalogException):  # the setting is DuckDB's own affair and may go
+        connection.execute("set enable_external_file_cache = false")
+
+
 @contextmanager
 def attached(connection: duckdb.DuckDBPyConnection, project: Project) -> Iterator[None]:
     """A database in memory beside the connection's file, for the stored rows' names; the taxonomy is in it."""
+    read_afresh(connection)
     connection.execute(f"attach ':memory:' as {PARTS}")
     try:
         load(connection, "taxonomy", taxonomy_table(project))
         yield
+    except BaseException:
+        with suppress(duckdb.TransactionException):  # when none is open
+            connection.execute("rollback")
+        raise
     finally:
         connection.execute(f"detach {PARTS}")
 

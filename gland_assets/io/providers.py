@@ -144,7 +144,6 @@ def _silence(litellm: Any) -> None:
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     litellm.set_verbose = False
-    litellm.turn_off_message_logging = True
     for name in ("callbacks", "success_callback", "failure_callback", "_async_success_callback", "_async_failure_callback"):
         setattr(litellm, name, [])
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):

@@ -14,9 +14,9 @@ import pyarrow as pa
 from gland_assets.core.hashing import digest
 from gland_assets.core.project import Project
 from gland_assets.core.tables import TABLES, Table
-from gland_assets.io.database import WAIT_S, opened, opened_to_read, refused
+from gland_assets.io.database import WAIT_S, duckdb_resource, opened, opened_to_read, refused
 from gland_assets.io.layout import LAYOUT, META, lay_out, needs_laying_out, refuse_foreign
-from gland_assets.io.live import table_query
+from gland_assets.io.live import steady, table_query
 from gland_assets.io.partitions import ALL, Partitions
 from gland_assets.io.parts import (
     GENERATED,
@@ -41,6 +41,8 @@ BY_DISCIPLINE = (
 )  # fmt: skip
 """The tables whose rows are replaced discipline by discipline."""
 
+PUBLISHED = "gland.duckdb"
+
 _ONE_AT_A_TIME = threading.Lock()  # threads of one process share its DuckDB instance, and so its attached names
 
 
@@ -60,7 +62,7 @@ class _Stamps:
 
     disciplines: Mapping[str, str]
     ledger: Mapping[str, str]  # file name -> stamp
-    duplicates: str
+    duplicates: str | None  # None: unreadable
     taxonomy: str
     unreadable: frozenset[str]  # disciplines
 
@@ -69,49 +71,48 @@ class _Stamps:
         return (
             {("discipline", name): stamp for name, stamp in self.disciplines.items()}
             | {("ledger", name): stamp for name, stamp in self.ledger.items()}
-            | {("duplicates", ALL): self.duplicates, ("taxonomy", ALL): self.taxonomy, ("layout", ALL): LAYOUT}
+            | {("duplicates", ALL): self.duplicates or "", ("taxonomy", ALL): self.taxonomy, ("layout", ALL): LAYOUT}
         )  # fmt: skip
 
 
 def publish(
-    project: Project, warehouse: Path, resource: DuckDBResource, wait_s: float = WAIT_S, stop: Callable[[], bool] | None = None
-) -> Published:
-    """Bring the DuckDB file of `resource` up to date with the partitions of `warehouse`; people's own tables are left alone.
+    project: Project, warehouse: Path, resource: DuckDBResource | None = None, wait_s: float = WAIT_S,
+    stop: Callable[[], bool] | None = None,
+) -> Published:  # fmt: skip
+    """Bring the DuckDB file of `resource`, by default gland.duckdb, up to date with `warehouse`; people's own tables are left alone.
 
     Either all of it is published or nothing is. A discipline with a damaged partition stays as it was last published.
     Raises WarehouseBusy when another process still holds the file after `wait_s` seconds, WarehouseError when it cannot be written.
     """
     write_empties(warehouse)
-    path = Path(resource.database)
+    path = Path(resource.database) if resource else warehouse / PUBLISHED
     stamps = _stamps(project, warehouse)
     unchanged = _unchanged(path, stamps, wait_s)
     if unchanged is not None:
         return unchanged
+    resource = resource or duckdb_resource(path)
     with _ONE_AT_A_TIME, opened(resource, wait_s, stop) as connection, attached(connection, project):
         refuse_foreign(connection, path)
         try:
-            return _transact(connection, warehouse, stamps, needs_laying_out(connection))
-        except (duckdb.CatalogException, duckdb.BinderException, duckdb.ConstraintException):
-            try:  # something of ours was altered in a way that only its use shows
-                return _transact(connection, warehouse, stamps, anew=True)
-            except duckdb.Error as error:
-                raise refused(path, error) from error
+            return steady(lambda: _transact_or_lay_out(connection, warehouse, stamps))
         except duckdb.Error as error:
+            Partitions(warehouse).refuse_damaged(GENERATED, stamps.disciplines)
             raise refused(path, error) from error
 
 
 def _stamps(project: Project, warehouse: Path) -> _Stamps:
     partitions = Partitions(warehouse)
     metas = partitions.metas()
-    unreadable = frozenset(discipline for _, discipline in partitions.damaged)
+    unreadable = frozenset(discipline for asset, discipline in partitions.damaged if asset != "duplicates")
     disciplines = {}
     for slug in project.index():
         stamp = {asset: metas[asset, slug].stamp for asset in GENERATED if (asset, slug) in metas}
         if stamp and slug not in unreadable:
             disciplines[slug] = digest(stamp)
-    duplicates = metas.get(("duplicates", ALL))
+    found = metas.get(("duplicates", ALL))
+    duplicates = None if ("duplicates", ALL) in partitions.damaged else found.stamp if found else ""
     taxonomy = digest(taxonomy_table(project).to_pylist())
-    return _Stamps(disciplines, _ledger_stamps(warehouse), duplicates.stamp if duplicates else "", taxonomy, unreadable)
+    return _Stamps(disciplines, _ledger_stamps(warehouse), duplicates, taxonomy, unreadable)
 
 
 def _ledger_stamps(warehouse: Path) -> dict[str, str]:
@@ -176,6 +177,14 @@ def _name_sources(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps
     load(connection, "touched", pa.table({"discipline": pa.array(touched, pa.string())}))
 
 
+def _transact_or_lay_out(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps: _Stamps) -> Published:
+    try:
+        return _transact(connection, warehouse, stamps, needs_laying_out(connection))
+    except (duckdb.CatalogException, duckdb.BinderException, duckdb.ConstraintException):
+        # Something of ours was altered in a way that only its use shows.
+        return _transact(connection, warehouse, stamps, anew=True)
+
+
 def _transact(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps: _Stamps, anew: bool) -> Published:
     recorded = {} if anew else _recorded(connection)
     pending = _pending(recorded, stamps)
@@ -187,7 +196,8 @@ def _transact(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps: _S
         if anew:
             lay_out(connection)
         _replace_disciplines(connection)
-        _replace_differing(connection, TABLES["duplicates"], query("publish/duplicates"))
+        if stamps.duplicates is not None:
+            _replace_differing(connection, TABLES["duplicates"], query("publish/duplicates"))
         connection.execute(query("publish/statuses"))
         paid = LEDGER if _of_ledger(recorded) != stamps.ledger else ()
         for name in (*paid, "fields", "subfields", "disciplines"):

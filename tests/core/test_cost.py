@@ -15,7 +15,10 @@ TOKENS = st.integers(0, 10_000_000)
 DOLLARS = st.decimals(0, 100, places=4)
 
 TABLE = {
-    "gpt-4o": {"input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05, "cache_read_input_token_cost": 1.25e-06, "litellm_provider": "openai"},
+    "gpt-4o": {
+        "input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05, "cache_read_input_token_cost": 1.25e-06, 
+        "litellm_provider": "openai",
+    },
     "azure/gpt-4o": {"input_cost_per_token": 3e-06, "output_cost_per_token": 1.2e-05, "litellm_provider": "azure"},
     "claude-x": {"input_cost_per_token": 1e-06, "output_cost_per_token": 5e-06, "litellm_provider": "anthropic"},
     "whisper": {"input_cost_per_second": 0.0001, "litellm_provider": "openai"},
@@ -35,7 +38,9 @@ def test_the_cost_is_the_price_times_the_tokens(input_price: Decimal, output_pri
 def test_costs_of_whole_prices_add_up(calls: list[tuple[int, int]]) -> None:
     price = Price(Decimal(2), Decimal(10))
     costs = [usd(price, prompt, 0, completion) for prompt, completion in calls]
-    assert sum((cost for cost in costs if cost is not None), Decimal(0)) == usd(price, sum(p for p, _ in calls), 0, sum(c for _, c in calls))
+    assert sum((cost for cost in costs if cost is not None), Decimal(0)) == usd(
+        price, sum(p for p, _ in calls), 0, sum(c for _, c in calls)
+    )
 
 
 @given(TOKENS, TOKENS, TOKENS)

@@ -1,4 +1,4 @@
-"""Schemas as grammars: what is covered reads as expected, what is not says so. That the model keeps to them: tests/io/test_local_model.py."""
+"""Schemas as grammars: what is covered reads as expected, what is not says so. The model itself: tests/io/test_local_model.py."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ PROMPT = """The syllabus: Session 1: Conservation of momentum in two dimensions.
 Key concepts: momentum, impulse, centre of mass. Session 2: Rotation of rigid bodies about a fixed axis. Write one question that combines
 these concepts for students who have learned up to session 2."""
 
-CODE = '''```python
+CODE = """```python
 def merge(left, right):
     result, i, j = [], 0, 0
     while i < len(left) and j < len(right):
@@ -42,7 +42,7 @@ def test_merge_sort():
     assert merge_sort([3, 1, 2]) == [1, 2, 3]
     assert merge_sort([5, 4, 3, 2, 1]) == [1, 2, 3, 4, 5]
 ```
-Each level of the recursion touches every item once, and there are log2(n) levels, so the cost is O(n log n).'''
+Each level of the recursion touches every item once, and there are log2(n) levels, so the cost is O(n log n)."""
 
 CLASSES = "\n\n".join(
     f"class {name}(Shape):\n    def __init__(self, {size}):\n        super().__init__()\n        self.{size} = {size}\n\n"
@@ -63,7 +63,8 @@ GOOD = {
     "multiplication in words": "\n".join(f"{n} times seven equals {n * 7}" for n in range(1, 40)),
     "truth table": "| p | q | r | s | (p and q) or (r and s) |\n|---|---|---|---|---|\n"
     + "\n".join(
-        f"| {' | '.join('T' if n >> b & 1 else 'F' for b in (3, 2, 1, 0))} | {'T' if n & 12 == 12 or n & 3 == 3 else 'F'} |" for n in range(16)
+        f"| {' | '.join('T' if n >> b & 1 else 'F' for b in (3, 2, 1, 0))} | {'T' if n & 12 == 12 or n & 3 == 3 else 'F'} |"
+        for n in range(16)
     ),
     "truth table in words": "\n".join(f"| {' | '.join(str(bool(n >> b & 1)) for b in range(5))} |" for n in range(32)),
     "zero matrix": "\n".join(" ".join("0" * 12) for _ in range(12)),
@@ -93,12 +94,12 @@ GOOD = {
     "a letter of regret": "I'm sorry I can't come to your party on Saturday, Anna. My train leaves on Friday evening. Love, Ben",
     "a philosopher": "I'm afraid I cannot agree with Descartes here: doubting presupposes a language, and a language presupposes others.",
     "a song": "I can't help falling in love with you is a line from 1961, set to the melody of an older French song.",
-    "about models": "As an AI system grows, its training cost rises faster than its accuracy. Scaling laws describe that relation as a power law.",
-    "Chinese": "光合作用是植物利用光能将二氧化碳和水转化为葡萄糖和氧气的过程。它分为光反应和暗反应两个阶段,前者发生在类囊体膜上,后者发生在基质中。",
-    "Japanese": "光合成とは、植物が光エネルギーを使って二酸化炭素と水から糖と酸素を作り出す反応である。反応は葉緑体の中で進む。",
-    "a question that names sessions": "Two billiard balls of equal mass collide on a table. Using conservation of momentum in two dimensions and the "
-    "centre of mass, find the speed of each ball after an elastic collision in which one leaves at 30 degrees, and say how the answer changes "
-    "if the first ball also spins.",
+    "about models": "As an AI system grows, its training cost rises faster than its accuracy: a power law.",
+    "Chinese": "光合作用是植物利用光能将二氧化碳和水转化为葡萄糖和氧气的过程。它分为光反应和暗反应两个阶段。",
+    "Japanese": "光合成とは、植物が光エネルギーを使って二酸化炭素と水から糖と酸素を作り出す反応である。",
+    "a question that names sessions": "Two billiard balls of equal mass collide on a table. Using conservation of momentum in two dimensions "
+    "and the centre of mass, find the speed of each ball after an elastic collision in which one leaves at 30 degrees, and say how the "
+    "answer changes if the first ball also spins.",
 }  # fmt: skip
 
 BAD = {
@@ -130,7 +131,9 @@ BAD = {
         "0." + "3" * 400,
         "哈" * 80,
         "我们需要考虑这个问题。" * 20,
-        " ".join(f"It is important to note that the result of the test of the {w} is the same." for w in ("cat", "dog", "fish", "bird") * 5),
+        " ".join(
+            f"It is important to note that the result of the test of the {w} is the same." for w in ("cat", "dog", "fish", "bird") * 5
+        ),
     ],
     "echo": [PROMPT, PROMPT.lower(), "Question: " + PROMPT[:400]],
 }
@@ -164,10 +167,14 @@ def test_an_answer_may_give_back_the_text_it_was_asked_to_correct() -> None:
 
 
 def test_a_question_of_the_prompts_own_words_is_an_echo_only_where_copying_is_not_the_task() -> None:
-    copied = json.dumps({"title": "Conservation of momentum in two dimensions", "description": "Elastic and inelastic collisions of billiard balls."})
+    copied = json.dumps(
+        {"title": "Conservation of momentum in two dimensions", "description": "Elastic and inelastic collisions of billiard balls."}
+    )
     check(copied, "stop", [PROMPT], "syllabi", structured=True)
     with pytest.raises(Rejected, match="echo"):
-        check("Conservation of momentum in two dimensions. Elastic and inelastic collisions of billiard balls.", "stop", [PROMPT], "questions")
+        check(
+            "Conservation of momentum in two dimensions. Elastic and inelastic collisions of billiard balls.", "stop", [PROMPT], "questions"
+        )
 
 
 def test_of_json_the_values_are_judged_and_not_the_keys() -> None:
@@ -176,12 +183,20 @@ def test_of_json_the_values_are_judged_and_not_the_keys() -> None:
     with pytest.raises(Rejected, match="empty"):
         check('{"sessions": [{"title": ""}]}', "stop", [PROMPT], "syllabi", structured=True)
     with pytest.raises(Rejected, match="loop"):
-        check(json.dumps({"sessions": sessions[:3] + [{"title": "the history of bread and of bread making"}] * 20}), "stop", [PROMPT], "syllabi", True)
+        check(
+            json.dumps({"sessions": sessions[:3] + [{"title": "the history of bread and of bread making"}] * 20}),
+            "stop",
+            [PROMPT],
+            "syllabi",
+            True,
+        )
 
 
 def test_sessions_worded_alike_pass() -> None:
     topics = ("flour", "water", "salt", "yeast", "shaping", "proofing", "scoring", "steam", "crust", "crumb", "storage", "faults")
-    told = [{"title": f"All about {t}", "description": f"In this session, students learn what {t} does and how to judge it."} for t in topics]
+    told = [
+        {"title": f"All about {t}", "description": f"In this session, students learn what {t} does and how to judge it."} for t in topics
+    ]
     check(json.dumps({"sessions": told}), "stop", [PROMPT], "syllabi", structured=True)
 
 

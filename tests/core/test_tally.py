@@ -13,7 +13,8 @@ from gland_assets.core.tally import Tally
 
 REPLIES = st.builds(
     Reply, st.just("k"), st.just("t"), st.just("stop"), st.just("d"), st.just("m"), st.integers(0, 99), st.just(0), st.integers(0, 99),
-    st.none() | st.decimals(0, 1, places=9), st.just(0.1), st.integers(1, 5), st.just("b"), st.just(datetime(2026, 1, 1, tzinfo=UTC)), st.booleans(),
+    st.none() | st.decimals(0, 1, places=9), st.just(0.1), st.integers(1, 5), st.just("b"),
+    st.just(datetime(2026, 1, 1, tzinfo=UTC)), st.booleans(),
 )  # fmt: skip
 ASKED = st.lists(st.tuples(st.sampled_from(["subjects", "answers"]), REPLIES), max_size=20)
 

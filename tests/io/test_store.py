@@ -23,7 +23,7 @@ from gland_assets.core.requests import Reply
 from gland_assets.io.store import ResponseStore
 from tests.io.asking import reply, request
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
 REPLIES = st.builds(
     replace, st.just(reply()), request_key=st.text("abcdef", min_size=1, max_size=3), text=TEXTS, model=TEXTS,
     usd=st.none() | st.decimals(0, 10, places=9), latency_s=st.floats(0, 100), prompt_tokens=st.integers(0, 10**9),

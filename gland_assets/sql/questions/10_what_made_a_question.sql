@@ -1,4 +1,4 @@
--- one row the newest question: prompt, model, tokens and price; put a question_id in place of the subquery to ask of that one
+-- one row a question, here the newest, with the prompt, model, tokens and price that made it; ask of another by its question_id
 select q.question_id, q.text as question, p.name as prompt, p.text as prompt_text, r.model, r.prompt_tokens, r.completion_tokens, r.usd
 from questions q
 left join requests r using (request_key)
