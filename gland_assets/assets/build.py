@@ -72,11 +72,12 @@ def run_build(
 
 @contextmanager
 def _sheltered() -> Iterator[None]:
-    """What is started meanwhile never hears Ctrl-C, SIGTERM or SIGHUP, which reach the whole process group: we hear them and tell it.
+    """What is started meanwhile never hears Ctrl-C or a hang-up, which reach the whole process group: we hear them and tell it.
 
-    Ignoring them would not do: Dagster sets handlers of its own while it runs.
+    Ignoring them would not do: Dagster sets handlers of its own while it runs. SIGTERM is not among them: a blocked signal stays so in the
+    processes that Dagster starts, and it ends those by SIGTERM.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:
@@ -153,6 +154,8 @@ class _Crew:
     def _check_alive(self) -> None:
         for number, (process, _) in enumerate(self._workers):
             if not process.is_alive() and number in self._given:
+                if self._stop_flag.is_set():
+                    raise Stopped("stopped")  # the signal that stops us reached it too
                 task = self._given[number].discipline or "publication"
                 raise WarehouseError(
                     f"the worker process making {task} ended with code {process.exitcode}; run `gland build` again to go on from there"

@@ -14,6 +14,10 @@ nux:
 concurrency:
   runs:
     max_concurrent_runs: 2
+# The standard one starts a process a run to copy output, and ending it can take 30 s.
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
 """
 
 

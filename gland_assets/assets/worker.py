@@ -53,7 +53,8 @@ def work(worker: int, orders: Orders, tasks: Connection, events: "Queue[tuple[in
     """Run the tasks that come through `tasks` until None comes or the parent is gone."""
     from gland_assets.assets.definitions import definitions_for  # which holds the job that starts workers
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and tells us
+    # The parent hears what is sent to the whole process group, and tells us. A handler, since what is ignored stays so in what we start.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     parent = os.getppid()
 
     def stopping() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -103,4 +104,7 @@ for verb, meaning in VERBS.items():
 
 def main() -> None:
     """The entry point `gland`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without all of Unicode costs a letter, not the command
     app()

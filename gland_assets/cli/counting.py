@@ -14,6 +14,7 @@ from gland_assets.core.progress import Asked, DisciplineDone, Event, LevelDone, 
 
 SHOWN_LEVELS = (*GENERATED, "signatures")
 ONE_REPLY_A_ROW = ("questions", "answers")
+SOONEST_S = 1.0  # after the first reply, before which a pace means nothing
 ENOUGH = 0.02  # share of the work after which its pace says how long the rest takes
 
 
@@ -116,7 +117,7 @@ class Counts:
     @property
     def rate(self) -> float:
         """Rows a second since the first reply."""
-        return self.rows / self._working if self._working else 0.0
+        return self.rows / self._working if self._working >= SOONEST_S else 0.0
 
     @property
     def share(self) -> float:

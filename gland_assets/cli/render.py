@@ -15,6 +15,9 @@ from rich.text import Text
 
 from gland_assets.core.errors import Fault, GlandError, SettingsError
 
+UNITS = ((10**9, 10**9, "G"), (10**6, 10**6, "M"), (10**4, 10**3, "k"))
+"""From how many tokens on a unit is used, how many it stands for, and its sign."""
+
 UNBOUND = 100_000  # columns: what goes into a pipe or a file is not wrapped
 
 
@@ -103,9 +106,9 @@ def several(count: int, one: str, many: str | None = None) -> str:
 
 def tokens(count: int) -> str:
     """`812`, `12.3 k`, `4.6 M`, `1.2 G`."""
-    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k")):
-        if count >= size:
-            return f"{count / min(size, 1000 if unit == 'k' else size):,.1f} {unit}"
+    for least, size, unit in UNITS:
+        if count >= least:
+            return f"{count / size:,.1f} {unit}"
     return f"{count:,}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -21,6 +22,9 @@ WAIT_S = 3.0
 """How long another process may hold the file before it counts as busy: longer than a query, shorter than a session."""
 
 POLL_S = 0.1
+
+# Threads of one process share DuckDB's instance of a file, and with it attached names and whether it is read-only.
+_ONE_AT_A_TIME = threading.Lock()
 
 _HOLDER = re.compile(r"held in (?P<command>.+?) \(PID (?P<pid>\d+)\)")
 
@@ -43,7 +47,7 @@ def opened(
     path = Path(resource.database)
     config = {"custom_user_agent": "dagster", **resource.connection_config}
     # The resource alone would try for 100 s. Held open here first, the file is ours already when the resource connects.
-    with closing(_claimed(path, wait_s, stop, config=config)), resource.get_connection() as connection:
+    with _ONE_AT_A_TIME, closing(_claimed(path, wait_s, stop, config=config)), resource.get_connection() as connection:
         try:
             yield connection
         finally:  # the resource leaves it open when the body raises
@@ -53,7 +57,7 @@ def opened(
 @contextmanager
 def opened_to_read(path: Path, wait_s: float = WAIT_S) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection, beside which other processes may read too. Raises as `opened`."""
-    with closing(_claimed(path, wait_s, None, read_only=True)) as connection:
+    with _ONE_AT_A_TIME, closing(_claimed(path, wait_s, None, read_only=True)) as connection:
         yield connection
 
 

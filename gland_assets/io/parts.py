@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from gland_assets.core.project import Project
 from gland_assets.io.partitions import EMPTY, SUFFIX, Partitions, write_parquet
@@ -97,10 +98,18 @@ def attached(connection: duckdb.DuckDBPyConnection, project: Project) -> Iterato
 
 
 def write_empties(warehouse: Path) -> None:
-    """Write the typed files without rows that are missing, so that every pattern matches one. Raises WarehouseError."""
+    """Write the typed files without rows that are missing or of other columns, so that every pattern matches one. Raises WarehouseError."""
     for name, path in _empties(warehouse):
-        if not path.exists():
-            write_parquet(path, (STORED | LEDGER)[name].empty_table())
+        schema = (STORED | LEDGER)[name]
+        if not _has_columns(path, schema):
+            write_parquet(path, schema.empty_table())
+
+
+def _has_columns(path: Path, schema: pa.Schema) -> bool:
+    try:
+        return bool(pq.read_schema(path).equals(schema))
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def ledger_table(path: Path) -> str:

@@ -69,8 +69,8 @@ class ResponseStore:
 
         Raises WarehouseError.
         """
-        # Shielded: a reply that has arrived is paid for, so its commit goes on when the asker is cancelled.
-        added = await asyncio.shield(asyncio.wrap_future(self._writer.put(_row(reply, request))))
+        # A reply that has arrived is paid for: the writer commits it even when the asker is cancelled here.
+        added = await asyncio.wrap_future(self._writer.put(_row(reply, request)))
         return reply if added else replace(self.get((reply.request_key,))[reply.request_key], reused=True)
 
     def count(self) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,8 +42,6 @@ BY_DISCIPLINE = (
 """The tables whose rows are replaced discipline by discipline."""
 
 PUBLISHED = "gland.duckdb"
-
-_ONE_AT_A_TIME = threading.Lock()  # threads of one process share its DuckDB instance, and so its attached names
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ def publish(
     if unchanged is not None:
         return unchanged
     resource = resource or duckdb_resource(path)
-    with _ONE_AT_A_TIME, opened(resource, wait_s, stop) as connection, attached(connection, project):
+    with opened(resource, wait_s, stop) as connection, attached(connection, project):
         refuse_foreign(connection, path)
         try:
             return steady(lambda: _transact_or_lay_out(connection, warehouse, stamps))
@@ -207,7 +205,8 @@ def _transact(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps: _S
         counts = _counts(connection)
         connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        with suppress(duckdb.TransactionException):  # when DuckDB has ended it already
+            connection.execute("rollback")
         raise
     return Published(counts, pending.changed, pending.removed)
 

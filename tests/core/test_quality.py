@@ -97,7 +97,7 @@ GOOD = {
     "about models": "As an AI system grows, its training cost rises faster than its accuracy: a power law.",
     "Chinese": "光合作用是植物利用光能将二氧化碳和水转化为葡萄糖和氧气的过程。它分为光反应和暗反应两个阶段。",
     "Japanese": "光合成とは、植物が光エネルギーを使って二酸化炭素と水から糖と酸素を作り出す反応である。",
-    "a question that names sessions": "Two billiard balls of equal mass collide on a table. Using conservation of momentum in two dimensions "
+    "a question that names sessions": "Two billiard balls of equal mass collide. Using conservation of momentum in two dimensions "
     "and the centre of mass, find the speed of each ball after an elastic collision in which one leaves at 30 degrees, and say how the "
     "answer changes if the first ball also spins.",
 }  # fmt: skip

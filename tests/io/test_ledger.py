@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC
@@ -187,6 +190,31 @@ def test_processes_write_and_export_at_once(ledger: Ledger) -> None:
     keys = [row["request_key"] for row in exported(ledger, "requests")]
     assert sorted(keys) == sorted({f"key-{number}" for number in range(350)})
     assert ledger.spent().calls == 350
+
+
+def test_one_exports_at_a_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Else one that read earlier could replace the file of one that read later, whose version is the one on record.
+    at_work, most = 0, 0
+
+    def watched(connection: sqlite3.Connection, folder: Path, block: int) -> None:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        time.sleep(0.05)
+        export(connection, folder, block)
+        at_work -= 1
+
+    export = ledger_module.export
+    monkeypatch.setattr(ledger_module, "export", watched)
+    ledger.record(reply("key"), request(), True)
+    ledger.flush()
+    threads = [threading.Thread(target=Ledger(ledger.path.parent).sync) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert most == 1
+    assert len(exported(ledger, "requests")) == 1
 
 
 def test_what_could_not_be_written_is_told_at_the_next_flush(ledger: Ledger) -> None:

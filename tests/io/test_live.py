@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from gland_assets.core.errors import GlandError
 from gland_assets.core.records import Duplicate
 from gland_assets.core.tables import DATASET, TABLES
 from gland_assets.io.live import LIVE_SQL, TRIES, connect_live, steady, write_live
-from gland_assets.io.partitions import Partitions
+from gland_assets.io.partitions import EMPTY, Partitions, write_parquet
 from gland_assets.io.sql import literal, useful_questions
 from tests import rows
 from tests.io.sessions import session
@@ -37,6 +38,21 @@ def test_a_new_warehouse_has_every_table_empty_and_typed(tmp_path: Path) -> None
             declared = connection.execute("describe select " + ", ".join(f"null::{c.type} as {c.name}" for c in table.columns)).fetchall()
             assert [row[:2] for row in described] == [row[:2] for row in declared], table.name
             assert connection.execute(f"from {table.name}").fetchall() == []
+
+
+@pytest.mark.parametrize("old", [b"", b"PAR1"], ids=["of nothing", "cut off"])
+def test_an_empty_file_that_is_not_as_it_should_be_is_written_again(tmp_path: Path, old: bytes) -> None:
+    partitions = Partitions(tmp_path)
+    rows.store(partitions, rows.made("logic", pairs=2))
+    partitions.path("answers", EMPTY).write_bytes(old)
+    assert live(tmp_path, "select count(*) from dataset") == [(2,)]
+
+
+def test_an_empty_file_of_an_older_version_is_written_again(tmp_path: Path) -> None:
+    partitions = Partitions(tmp_path)
+    rows.store(partitions, rows.made("logic", pairs=2))
+    write_parquet(partitions.path("answers", EMPTY), pa.table({"answer_id": pa.array([], pa.string())}))
+    assert live(tmp_path, "select count(*) from dataset") == [(2,)]
 
 
 def test_every_stored_row_stands_in_its_table(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import sys
 import warnings
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from gland_assets.core.cost import FREE
@@ -40,6 +42,11 @@ def fault(asked: Request, *deployments: Deployment) -> ProviderFault:
         complete(asked, *deployments)
     assert raised.value.__cause__ is None  # what lies below holds the request's headers
     return raised.value
+
+
+def connections_to(server: ModelServer) -> int:
+    port = urlsplit(server.url).port
+    return sum(bool(each.raddr) and each.raddr.port == port for each in psutil.Process().net_connections() if each.status == "ESTABLISHED")
 
 
 def closed_port() -> int:
@@ -212,6 +219,7 @@ def test_each_event_loop_leaves_nothing_open(server: ModelServer) -> None:
         warnings.simplefilter("always")
         for _ in range(3):
             asyncio.run(ask())
+            assert connections_to(server) == 0
         gc.collect()
     assert [str(each.message) for each in warned if issubclass(each.category, ResourceWarning)] == []
     assert server.answered == 6

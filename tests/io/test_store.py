@@ -160,6 +160,14 @@ def test_a_killed_process_loses_nothing_it_was_told_is_stored(store: ResponseSto
     assert set(store.get([f"key-{number}" for number in told])) == {f"key-{number}" for number in told}
 
 
+def test_what_cannot_be_stored_says_so_and_hinders_nothing_after_it(store: ResponseStore) -> None:
+    put(store, reply("first"))
+    with pytest.raises(WarehouseError):
+        put(store, reply("half an emoji", "\ud83d"))
+    put(store, reply("second"))
+    assert set(store.get(["first", "half an emoji", "second"])) == {"first", "second"}
+
+
 def test_a_damaged_file_says_what_to_do(store: ResponseStore) -> None:
     store.path.write_bytes(b"this is no database" * 1000)
     with pytest.raises(WarehouseError, match=r"responses\.sqlite is damaged.*move it away"):
