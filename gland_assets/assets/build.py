@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -62,12 +62,13 @@ def run_build(
     with open_instance(warehouse) as instance:
         sync_partitions(instance, project)
         report_recipes(instance, project, dagster_home(warehouse))
-    with recorded_build(project, warehouse) as build_id:
-        crew = _Crew(project, warehouse, build_id, workers or worker_count(project, list(late)), on_event, stop)
-        try:
-            return crew.run([Task(slug, levels) for slug, levels in late.items()])
-        finally:
-            crew.dismiss()
+    with ExitStack() as dismissed:
+        with recorded_build(project, warehouse) as build_id:
+            crew = _Crew(project, warehouse, build_id, workers or worker_count(project, list(late)), on_event, stop)
+            dismissed.callback(crew.dismiss)
+            crew.make([Task(slug, levels) for slug, levels in late.items()])
+        # After the build is recorded as ended, so that its row is published too.
+        return crew.publish()
 
 
 @contextmanager
@@ -106,14 +107,17 @@ class _Crew:
             theirs.close()
             self._workers.append((process, ours))
 
-    def run(self, tasks: Iterable[Task]) -> BuildResult:
-        """Hand out all tasks, publishing between them, and publish at the end."""
+    def make(self, tasks: Iterable[Task]) -> None:
+        """Hand out all tasks, with a publication between them when one is due."""
         left = list(reversed(list(tasks)))
         while left or self._given:
             for number in range(len(self._workers)):
                 if left and number not in self._given and not self._stop_flag.is_set():
                     self._give(number, Task(None) if self._due() else left.pop())
             self._hear()
+
+    def publish(self) -> BuildResult:
+        """Deduplicate and publish what stands, and say what the build did."""
         self._give(0, Task(None))
         while self._given:
             self._hear()

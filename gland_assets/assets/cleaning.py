@@ -28,7 +28,9 @@ def signatures(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builde
 @dg.asset(
     deps=["signatures", "answers"],
     check_specs=[
-        dg.AssetCheckSpec("kept_stand", asset="duplicates", description="Every dropped question names a kept one, which is not dropped itself."),
+        dg.AssetCheckSpec(
+            "kept_stand", asset="duplicates", description="Every dropped question names a kept one, which is not dropped itself."
+        ),
     ],
     **described("duplicates", "cleaning", {"python", "duckdb"}, when_changed()),
 )

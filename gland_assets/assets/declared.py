@@ -23,9 +23,10 @@ def _spec(level: str) -> dg.AssetSpec:
     return dg.AssetSpec(level, deps=ABOVE[level], description=MEANING[level], **about)
 
 
-@dg.multi_asset(name="taxonomy", specs=[_spec(level) for level in DECLARED], partitions_def=by_discipline)
+@dg.multi_asset(name="taxonomy", specs=[_spec(level) for level in DECLARED], partitions_def=by_discipline, can_subset=True)
 def taxonomy(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder]) -> Iterator[dg.MaterializeResult]:
     """Read the declared path of one discipline: field, subfield, discipline."""
     rows = declared_rows(build.project, context.partition_key)
-    for level, outcome in build.declare(context.partition_key).items():
+    wanted = {key.path[-1] for key in context.selected_asset_keys}
+    for level, outcome in build.declare(context.partition_key, wanted).items():
         yield materialized(outcome, [rows[level]])

@@ -14,6 +14,7 @@ from gland_assets.assets.publishing import dataset
 from gland_assets.assets.recipes import recipe_specs
 from gland_assets.assets.resources import builder_resource, published_file
 from gland_assets.assets.sensors import free_levels, taxonomy_watch
+from gland_assets.assets.up_to_date import up_to_date
 from gland_assets.io.builder import Builder
 
 LEVELS = [declared, subjects, syllabi, questions, answers, signatures, duplicates, dataset]
@@ -32,6 +33,7 @@ def definitions_for(taxonomy: Path | str, warehouse: Path | str | None = None, b
     )
     return dg.Definitions(
         assets=[*recipe_specs, *LEVELS],
+        asset_checks=[] if builder else [up_to_date(source, folder)],  # a build would evaluate them anew for every discipline
         jobs=[every_level, changed_disciplines(source, folder)],
         sensors=[taxonomy_watch(source, folder), free_levels()],
         resources={"build": builder_resource(source, folder, builder), "gland_duckdb": published_file(folder)},

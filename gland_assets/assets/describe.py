@@ -1,23 +1,29 @@
 """How a level shows itself in Dagster: its description, columns, owners, kinds, and the metadata of what was made."""
 
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
+from gland_assets.assets.partitions import by_discipline
 from gland_assets.core.checks import CHECKS, CheckOutcome
 from gland_assets.core.levels import RECIPE_VERSION
-from gland_assets.core.tables import TABLES
+from gland_assets.core.tables import DATASET, TABLES
 from gland_assets.io.builder import Outcome
 
 OWNERS = ["team:dataset"]
 PREVIEW_ROWS = 5
 PREVIEW_CHARS = 160
+TOLD_ELSEWHERE = ("discipline", "request_key", "position", "sample_index", "made_at", "failure")
+
+DESCRIBED = {**TABLES, DATASET.name: DATASET}
 
 
 def table_metadata(name: str) -> dict[str, Any]:
     """Table name and column schema of the published table that an asset stands for."""
-    columns = [dg.TableColumn(column.name, column.type, description=column.meaning) for column in TABLES[name].columns]
+    columns = [dg.TableColumn(column.name, column.type, description=column.meaning) for column in DESCRIBED[name].columns]
     return {"dagster/table_name": name, "dagster/column_schema": dg.TableSchema(columns=columns)}
 
 
@@ -28,20 +34,26 @@ def described(name: str, group: str, kinds: set[str], automation: dg.AutomationC
         "kinds": kinds,
         "owners": OWNERS,
         "code_version": RECIPE_VERSION[name],
-        "metadata": table_metadata(name) if name in TABLES else {},
+        "metadata": table_metadata(name),
         "automation_condition": automation,
     }
 
 
 def check_specs(name: str) -> list[dg.AssetCheckSpec]:
-    """The checks that materializing `name` evaluates."""
-    return [dg.AssetCheckSpec(check, asset=name, description=meaning) for check, meaning in CHECKS[name].items()]
+    """The checks that materializing a partition of `name` evaluates, each with an outcome for every discipline."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # Dagster calls partitioned checks a preview
+        return [
+            dg.AssetCheckSpec(check, asset=name, description=meaning, partitions_def=by_discipline)
+            for check, meaning in CHECKS[name].items()
+        ]
 
 
 def check_result(outcome: CheckOutcome) -> dg.AssetCheckResult:
     """A check's outcome as Dagster takes it."""
     severity = dg.AssetCheckSeverity.ERROR if outcome.error else dg.AssetCheckSeverity.WARN
-    return dg.AssetCheckResult(passed=outcome.passed, check_name=outcome.name, severity=severity, metadata=outcome.seen)
+    seen = {name: value for name, value in outcome.seen.items() if value != ""}
+    return dg.AssetCheckResult(passed=outcome.passed, check_name=outcome.name, severity=severity, metadata=seen)
 
 
 def materialized(outcome: Outcome, rows: Sequence[Mapping[str, Any]], checks: Sequence[CheckOutcome] = ()) -> dg.MaterializeResult:
@@ -68,20 +80,31 @@ def materialized(outcome: Outcome, rows: Sequence[Mapping[str, Any]], checks: Se
 
 
 def preview(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The first rows as a Markdown table: plain columns only, long text cut."""
-    shown = [{k: v for k, v in row.items() if isinstance(v, str | int | float) and not _address(k)} for row in rows[:PREVIEW_ROWS]]
-    if not shown or not shown[0]:
+    """The first rows as a Markdown table: what a person reads, long text cut; of nested rows their names; of a failed row its cause."""
+    shown = [{name: text for name, value in row.items() if (text := _text(name, value))} for row in rows[:PREVIEW_ROWS]]
+    for cells, row in zip(shown, rows, strict=False):
+        if failure := row.get("failure"):
+            cells["failed"] = f"{failure['cause']}: {failure['detail']}"
+    names = list(dict.fromkeys(name for cells in shown for name in cells))
+    if not names:
         return "No rows."
-    names = list(dict.fromkeys(name for row in shown for name in row))
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    lines += ["| " + " | ".join(_cell(row.get(name, "")) for name in names) + " |" for row in shown]
+    lines += ["| " + " | ".join(_cell(cells.get(name, "")) for name in names) + " |" for cells in shown]
     return "\n".join(lines)
 
 
-def _address(name: str) -> bool:
-    return name in ("request_key", "discipline") or name.endswith("_id")
+def _text(name: str, value: Any) -> str:
+    """A value as a reader would want it; empty for addresses and numbers by the hundred."""
+    if name in TOLD_ELSEWHERE or name.endswith("_id"):
+        return ""
+    if isinstance(value, list):
+        parts = [part if isinstance(part, str) else part.get("title", "") for part in value if isinstance(part, str | Mapping)]
+        return "; ".join(part for part in parts if part)
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
-def _cell(value: Any) -> str:
-    text = " ".join(str(value).split()).replace("|", "\\|")
-    return text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 1] + "…"
+def _cell(value: str) -> str:
+    text = " ".join(value.split())
+    text = text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 1] + "…"
+    # What a model wrote is shown as written: no markup of it comes to life here.
+    return re.sub(r"([\\`*_\[\]<>|~#])", r"\\\1", text)

@@ -9,6 +9,11 @@ from gland_assets.core.plan import make_plan
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.project import load_project
 
+MEANING = (
+    "Does what `gland build` does: makes exactly what is out of date, that is what an edit has changed and what has not been made yet, "
+    "and publishes it. `gland plan` says beforehand what that is and what it costs."
+)
+
 
 def changed_disciplines(taxonomy: Path, warehouse: Path) -> dg.JobDefinition:
     """A job that does what `gland build` does: only what is out of date is made, then published.
@@ -26,7 +31,7 @@ def changed_disciplines(taxonomy: Path, warehouse: Path) -> dg.JobDefinition:
         if result.busy:
             context.log.warning(result.busy)
 
-    @dg.job(name="bring_changed_up_to_date", description="Makes exactly what an edit of taxonomy.toml has put out of date, and publishes it.")
+    @dg.job(name="bring_changed_up_to_date", description=MEANING)
     def bring_changed_up_to_date() -> None:
         build_changed()
 

@@ -1,5 +1,7 @@
 """Publish: everything that is kept, as tables in gland.duckdb."""
 
+from pathlib import Path
+
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
@@ -8,6 +10,7 @@ from gland_assets.assets.describe import described
 from gland_assets.core.levels import UPSTREAM
 from gland_assets.core.plan import dataset_fingerprint
 from gland_assets.io.builder import Builder
+from gland_assets.io.database import opened_to_read
 from gland_assets.io.live import write_live
 from gland_assets.io.sql import query
 from gland_assets.io.warehouse import publish
@@ -25,9 +28,10 @@ CHECKS = {
 )
 def dataset(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder], gland_duckdb: DuckDBResource) -> dg.MaterializeResult:
     """The published tables in gland.duckdb, and the `dataset` view over them: one row a kept pair with its whole ancestry."""
+    build.gateway.ledger.sync()
     write_live(build.project, build.warehouse)
     published = publish(build.project, build.warehouse, gland_duckdb)
-    with gland_duckdb.get_connection() as connection:
+    with opened_to_read(Path(gland_duckdb.database)) as connection:
         seen = {name: int(connection.execute(query(f"checks/{name}")).fetchall()[0][0]) for name in CHECKS}
         rows = int(connection.execute("select count(*) from dataset").fetchall()[0][0])
     return dg.MaterializeResult(

@@ -7,6 +7,7 @@ import dagster as dg
 from gland_assets.assets.instance import dagster_home
 from gland_assets.assets.partitions import sync_partitions
 from gland_assets.assets.recipes import report_recipes
+from gland_assets.assets.up_to_date import report_up_to_date
 from gland_assets.core.errors import GlandError
 from gland_assets.io.project import load_project
 
@@ -14,17 +15,23 @@ SECONDS = 15  # between two looks at taxonomy.toml
 
 
 def taxonomy_watch(taxonomy: Path, warehouse: Path) -> dg.SensorDefinition:
-    """A sensor that keeps Dagster's partitions and recipe versions those of the taxonomy file."""
+    """A sensor that keeps what Dagster shows in step with the taxonomy file: partitions, recipe versions, and what an edit left behind."""
 
-    @dg.sensor(name="taxonomy_watch", minimum_interval_seconds=SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
+    @dg.sensor(
+        name="taxonomy_watch",
+        minimum_interval_seconds=SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Notices disciplines that come or go in the taxonomy, changed recipes, and what they leave behind. Makes nothing.",
+    )
     def watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        """Notices disciplines added to or removed from taxonomy.toml, and every change of a recipe."""
+        """One look at the file."""
         try:
             project = load_project(taxonomy)
         except GlandError as fault:
-            return dg.SkipReason(f"taxonomy.toml is not usable as it stands: {fault}")
+            return dg.SkipReason(f"{taxonomy.name} is not usable as it stands: {fault}")
         added, removed = sync_partitions(context.instance, project)
         changed = report_recipes(context.instance, project, dagster_home(warehouse))
+        report_up_to_date(context.instance, project, warehouse)
         return dg.SkipReason(f"{len(added)} disciplines added, {len(removed)} removed, {changed} recipes changed")
 
     return watch

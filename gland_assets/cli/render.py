@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -29,8 +28,7 @@ class _Console(Console):
 
 
 def _console(file: TextIO) -> Console:
-    wide = None if file.isatty() or "COLUMNS" in os.environ else UNBOUND
-    return _Console(file=file, width=wide, highlight=False, markup=False, emoji=False)
+    return _Console(file=file, width=None if file.isatty() else UNBOUND, highlight=False, markup=False, emoji=False)
 
 
 def out() -> Console:

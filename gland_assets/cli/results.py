@@ -77,11 +77,18 @@ def _plain(value: Any) -> Any:
 
 
 def _write_csv(found: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(names)
+    lines = csv.writer(_Lines())
+    lines.writerow(names)
     for rows in _batches(found):
-        writer.writerows([_cell_csv(value) for value in row] for row in rows)
+        lines.writerows([_cell_csv(value) for value in row] for row in rows)
     sys.stdout.flush()
+
+
+class _Lines:
+    """Ends lines in the way of this system. The writer itself ends them with both characters, so that it quotes values with either."""
+
+    def write(self, line: str) -> int:
+        return sys.stdout.write(line.removesuffix("\r\n") + "\n")
 
 
 def _cell_csv(value: Any) -> Any:

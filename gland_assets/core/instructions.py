@@ -12,6 +12,7 @@ from gland_assets.core.parsing import parse_answer, parse_question
 from gland_assets.core.records import Answer, Question, SampledConcept, Session, Subject, Syllabus
 from gland_assets.core.requests import Request, RequestFailed
 from gland_assets.core.sampling import Sample, deal, draw_samples, usable
+from gland_assets.core.schemas import question_schema
 
 
 def dealt_samples(
@@ -44,7 +45,9 @@ def question_request(making: Making, subject: Subject, syllabus: Syllabus, sampl
     )  # fmt: skip
     identity = sample.question_id(making.discipline.slug)
     seed = derive_seed(making.discipline.settings.seed, identity, "questions")
-    return making.request("questions", identity, prompt, (turn,), seed, sample.index)
+    # The bundled model chats about the task unless a schema makes it ask.
+    schema = question_schema() if making.preferred("questions").local else None
+    return making.request("questions", identity, prompt, (turn,), seed, sample.index, schema)
 
 
 def _session_line(session: Session) -> str:

@@ -44,7 +44,12 @@ def recipe(project: Project, level: str, discipline: Discipline) -> dict[str, An
     if level == "signatures":
         dedup = project.dedup
         return base | {"ngram": dedup.ngram, "num_perm": dedup.num_perm, "seed": dedup.seed, "bands": dedup.bands, "rows": dedup.rows}
-    return base | {"node": declared_rows(project, discipline.slug)[level]}
+    return base | {"node": _node(declared_rows(project, discipline.slug)[level])}
+
+
+def _node(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a declared node this one. Its position does not: adding one at the top would touch all that follow."""
+    return {name: value for name, value in row.items() if name != "position"}
 
 
 def _stage_recipe(project: Project, stage: str, discipline: Discipline) -> dict[str, Any]:
@@ -81,7 +86,7 @@ def content_hash(records: Iterable[Record]) -> str:
 
 def declared_content_hash(level: str, row: Mapping[str, Any]) -> str:
     """Content hash of a declared node. A discipline counts by slug and name alone: moving it changes nothing below it."""
-    return digest("content", level, [row["discipline"], row["name"]] if level == "disciplines" else row)
+    return digest("content", level, [row["discipline"], row["name"]] if level == "disciplines" else _node(row))
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

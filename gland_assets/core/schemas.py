@@ -1,17 +1,20 @@
-"""The JSON schemas of the two extract turns, in the part of JSON schema that every provider's structured output takes."""
+"""The JSON schemas of replies that must be JSON, in the part of JSON schema that every provider's structured output takes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 LEVELS = ("beginner", "intermediate", "advanced")
-CONCEPTS = 5  # key concepts asked for in a session, as in GLAN
+CONCEPTS = 5  # key concepts a session, as in GLAN
 
-# For the bundled model alone: grammar-bound letters, or it loses itself in blanks, digits and brackets.
-_LETTER_NAME = "^[A-Z][a-z]( ?[A-Za-z'-]){2,36}$"
-_LETTER_TERM = "^[A-Za-z]( ?[A-Za-z'-]){2,32}$"
-_LETTER_SENTENCE = "^[A-Z][a-z]( ?[A-Za-z0-9,;'()-]){15,120}[.]$"
-_LETTER_TERMS = 3  # terms a list: the most it can name before it repeats itself
+# For the bundled model alone. A grammar that binds letters, counts and the first words of a sentence keeps it to the matter:
+# without, it loses itself in blanks, brackets and chatter.
+_NAME = "^[A-Z][a-z]( ?[A-Za-z'-]){2,30}$"
+_TERM = "^[A-Za-z]( ?[A-Za-z-]){2,24}$"
+_INTRODUCTION = "^This (course|class) (is about|explains|teaches) [a-z]( ?[A-Za-z,'-]){8,90}[.]$"
+_DESCRIPTION = "^(Learn|Understand|Discover) (how|why|what|about) [a-z]( ?[A-Za-z,'-]){8,90}[.]$"
+_QUESTION = "^(What|Why|How|Which|Explain|Describe|Compare) [a-z]( ?[A-Za-z,'-]){12,120}[?.]$"
+_TERMS = 3  # terms a list: more, and it repeats itself
 
 
 def _text(meaning: str, pattern: str | None) -> dict[str, Any]:
@@ -31,36 +34,38 @@ def subjects_schema(least: int, most: int, strict_letters: bool = False) -> dict
     """Schema of `{"subjects": [{"subject_name", "subtopics", "level"}]}` for a reply of `least` to `most` subjects.
 
     The counts stand in the descriptions, not as bounds: some providers refuse bounded arrays, and one subject too few is no reason to pay
-    again. `strict_letters` binds counts, letters and lengths in the grammar, for the bundled model (English letters only).
+    again. `strict_letters` is for the bundled model, which writes English only: it binds counts, letters and lengths in the grammar.
     """
-    bounds, terms = ((least, most), (_LETTER_TERMS, _LETTER_TERMS)) if strict_letters else (None, None)
+    name, term = (_NAME, _TERM) if strict_letters else (None, None)
     subject = _object(
         {
-            "subject_name": _text("The subject's name, without a number.", _LETTER_NAME if strict_letters else None),
-            "subtopics": _list(_text("One subtopic.", _LETTER_TERM if strict_letters else None), "What the subject covers.", terms),
+            "subject_name": _text("The subject's name, without a number.", name),
+            "subtopics": _list(_text("One subtopic.", term), "What the subject covers.", (_TERMS, _TERMS) if strict_letters else None),
             "level": {"type": "string", "enum": list(LEVELS)},
         }
     )
+    bounds = (least, most) if strict_letters else None
     return _object({"subjects": _list(subject, f"Every subject of the text, {least} to {most} of them.", bounds)})
 
 
 def syllabus_schema(least: int, most: int, strict_letters: bool = False) -> dict[str, Any]:
-    """Schema of `{"introduction", "sessions": [{"title", "key_concepts", "description"}]}` for `least` to `most` sessions.
+    """Schema of `{"sessions": [{"title", "description", "key_concepts"}], "introduction"}` for `least` to `most` sessions.
 
-    Counts and `strict_letters` as in `subjects_schema`.
+    Counts and `strict_letters` as in `subjects_schema`. The introduction comes last: a weak model that begins with it strays from the text.
     """
-    bounds, terms = ((least, most), (_LETTER_TERMS, _LETTER_TERMS)) if strict_letters else (None, None)
-    name, term, sentence = (_LETTER_NAME, _LETTER_TERM, _LETTER_SENTENCE) if strict_letters else (None, None, None)
+    name, term, sentence, opening = (_NAME, _TERM, _DESCRIPTION, _INTRODUCTION) if strict_letters else (None, None, None, None)
+    concepts = f"The key concepts it teaches, about {CONCEPTS}."
     session = _object(
         {
             "title": _text("The session's title, without a number.", name),
-            "key_concepts": _list(_text("One key concept: a term, not a sentence.", term), f"About {CONCEPTS} key concepts.", terms),
             "description": _text("What the session is about.", sentence),
+            "key_concepts": _list(_text("A term, not a sentence.", term), concepts, (_TERMS, _TERMS) if strict_letters else None),
         }
     )
-    return _object(
-        {
-            "introduction": _text("The syllabus's introduction.", sentence),
-            "sessions": _list(session, f"Every class session in its order, {least} to {most} of them.", bounds),
-        }
-    )
+    sessions = _list(session, f"Every class session in its order, {least} to {most} of them.", (least, most) if strict_letters else None)
+    return _object({"sessions": sessions, "introduction": _text("The syllabus's introduction.", opening)})
+
+
+def question_schema() -> dict[str, Any]:
+    """Schema of `{"question": text}`, for the bundled model alone: it asks at once, where it would chat. Others reply with plain text."""
+    return _object({"question": _text("One question or task.", _QUESTION)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from gland_assets import __version__
 from gland_assets.core.errors import DamagedPartition, Stopped, WarehouseError
 from gland_assets.core.hashing import canonical
-from gland_assets.core.levels import DECLARED, UPSTREAM
+from gland_assets.core.levels import UPSTREAM
 from gland_assets.core.making import Making
 from gland_assets.core.progress import Asked
 from gland_assets.core.project import Discipline, Project
@@ -116,17 +116,19 @@ class Builder:
         """The answers of a discipline, failure rows among them."""
         return [answer_from(row) for row in self.partitions.rows("answers", slug)]
 
-    def declare(self, slug: str) -> dict[str, Outcome]:
-        """Write the nodes on a discipline's path, by level."""
+    def declare(self, slug: str, wanted: Container[str]) -> dict[str, Outcome]:
+        """Write the nodes on a discipline's path, of the wanted levels, by level."""
         discipline, outcomes = self.discipline(slug), {}
         for level, row in declared_rows(self.project, slug).items():
+            if level not in wanted:
+                continue
             made_by = recipe(self.project, level, discipline)
-            wanted = fingerprint(made_by, {})
+            now = fingerprint(made_by, {})
             with discipline_lock(self.warehouse, slug, self._stop):
-                outcomes[level] = self._known(level, slug, wanted) or self._write(
-                    level, slug, [row], PartitionMeta(level, slug, wanted, declared_content_hash(level, row), canonical(made_by), rows=1)
+                outcomes[level] = self._known(level, slug, now) or self._write(
+                    level, slug, [row], PartitionMeta(level, slug, now, declared_content_hash(level, row), canonical(made_by), rows=1)
                 )
-        return {level: outcomes[level] for level in DECLARED}
+        return outcomes
 
     def generate(self, level: str, slug: str, make: Callable[[Making], Awaitable[Sequence[Record]]]) -> Outcome:
         """Bring `level` of one discipline up to date with rows that `make` asks a model for."""

@@ -37,9 +37,7 @@ def duckdb_resource(path: Path) -> DuckDBResource:
 
 
 @contextmanager
-def opened(
-    resource: DuckDBResource, wait_s: float = WAIT_S, stop: Callable[[], bool] | None = None
-) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(resource: DuckDBResource, wait_s: float = WAIT_S, stop: Callable[[], bool] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A writing connection from `resource`, closed whatever happens in the body.
 
     Raises WarehouseBusy when another process still holds the file after `wait_s` seconds, and WarehouseError when it cannot be opened.

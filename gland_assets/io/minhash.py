@@ -93,8 +93,7 @@ def update_index(
     Tables: signatures(question_id, discipline, text_hash, signature uinteger[]), bands(band, key ubigint, question_id, discipline).
     Raises WarehouseBusy when another process still holds the file after `wait_s` seconds, WarehouseError when it cannot be written.
     """
-    resource = resource or duckdb_resource(warehouse / INDEX)
-    path = Path(resource.database)
+    path = Path(resource.database) if resource else warehouse / INDEX
     partitions = Partitions(warehouse)
     metas = partitions.metas()
     stamps = {slug: metas["signatures", slug].stamp for slug in project.index() if ("signatures", slug) in metas}
@@ -104,7 +103,7 @@ def update_index(
             if _differences(_indexed(connection) or {}, stamps, unreadable) == Indexed():
                 return Indexed()
     write_empties(warehouse)
-    with opened(resource, wait_s, stop) as connection:
+    with opened(resource or duckdb_resource(path), wait_s, stop) as connection:
         try:
             return _replace(connection, project, partitions, stamps, unreadable)
         except duckdb.Error as error:

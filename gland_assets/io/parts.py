@@ -132,4 +132,3 @@ def _patterns(warehouse: Path) -> list[str]:
     stored = [f"{as_pattern(warehouse / asset)}/*{SUFFIX}" for asset in GENERATED]
     duplicates = f"{as_pattern(warehouse / 'duplicates')}/*{SUFFIX}"
     return [*stored, duplicates, *(f"{as_pattern(warehouse / 'ledger')}/{name}*{SUFFIX}" for name in LEDGER)]
-

@@ -11,26 +11,24 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from gland_assets.core.hashing import digest
 from gland_assets.core.project import Project
 from gland_assets.core.tables import TABLES, Table
 from gland_assets.io.database import WAIT_S, duckdb_resource, opened, opened_to_read, refused
-from gland_assets.io.layout import LAYOUT, META, lay_out, needs_laying_out, refuse_foreign
+from gland_assets.io.layout import META, lay_out, needs_laying_out, refuse_foreign
 from gland_assets.io.live import steady, table_query
 from gland_assets.io.partitions import ALL, Partitions
 from gland_assets.io.parts import (
     GENERATED,
     PARTS,
     attached,
-    ledger_empty,
     ledger_table,
     load,
-    taxonomy_table,
     view_ledger,
     view_partitions,
     write_empties,
 )
 from gland_assets.io.sql import query
+from gland_assets.io.stamps import Pending, Recorded, Stamps, differences, read_stamps
 from gland_assets.io.stored_schemas import LEDGER
 
 if TYPE_CHECKING:
@@ -54,25 +52,6 @@ class Published:
     skipped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Stamps:
-    """What stands in the files, each part by a stamp that differs at every write; `unreadable` parts stay as last published."""
-
-    disciplines: Mapping[str, str]
-    ledger: Mapping[str, str]  # file name -> stamp
-    duplicates: str | None  # None: unreadable
-    taxonomy: str
-    unreadable: frozenset[str]  # disciplines
-
-    def parts(self) -> dict[tuple[str, str], str]:
-        """(kind, name) -> stamp, as recorded in the file."""
-        return (
-            {("discipline", name): stamp for name, stamp in self.disciplines.items()}
-            | {("ledger", name): stamp for name, stamp in self.ledger.items()}
-            | {("duplicates", ALL): self.duplicates or "", ("taxonomy", ALL): self.taxonomy, ("layout", ALL): LAYOUT}
-        )  # fmt: skip
-
-
 def publish(
     project: Project, warehouse: Path, resource: DuckDBResource | None = None, wait_s: float = WAIT_S,
     stop: Callable[[], bool] | None = None,
@@ -84,7 +63,7 @@ def publish(
     """
     write_empties(warehouse)
     path = Path(resource.database) if resource else warehouse / PUBLISHED
-    stamps = _stamps(project, warehouse)
+    stamps = read_stamps(project, warehouse)
     unchanged = _unchanged(path, stamps, wait_s)
     if unchanged is not None:
         return unchanged
@@ -98,31 +77,7 @@ def publish(
             raise refused(path, error) from error
 
 
-def _stamps(project: Project, warehouse: Path) -> _Stamps:
-    partitions = Partitions(warehouse)
-    metas = partitions.metas()
-    unreadable = frozenset(discipline for asset, discipline in partitions.damaged if asset != "duplicates")
-    disciplines = {}
-    for slug in project.index():
-        stamp = {asset: metas[asset, slug].stamp for asset in GENERATED if (asset, slug) in metas}
-        if stamp and slug not in unreadable:
-            disciplines[slug] = digest(stamp)
-    found = metas.get(("duplicates", ALL))
-    duplicates = None if ("duplicates", ALL) in partitions.damaged else found.stamp if found else ""
-    taxonomy = digest(taxonomy_table(project).to_pylist())
-    return _Stamps(disciplines, _ledger_stamps(warehouse), duplicates, taxonomy, unreadable)
-
-
-def _ledger_stamps(warehouse: Path) -> dict[str, str]:
-    found = {}
-    for path in sorted((warehouse / "ledger").glob("*.parquet")):
-        if (name := ledger_table(path)) in LEDGER and path != ledger_empty(warehouse, name):
-            state = path.stat()
-            found[path.name] = f"{state.st_size} {state.st_mtime_ns} {state.st_ino}"
-    return found
-
-
-def _unchanged(path: Path, stamps: _Stamps, wait_s: float) -> Published | None:
+def _unchanged(path: Path, stamps: Stamps, wait_s: float) -> Published | None:
     """The published state when it is up to date. Asked read-only, so that readers need not make way for nothing."""
     if not path.exists():
         return None
@@ -130,39 +85,20 @@ def _unchanged(path: Path, stamps: _Stamps, wait_s: float) -> Published | None:
         try:
             if needs_laying_out(connection):
                 return None
-            return Published(_counts(connection), skipped=True) if _pending(_recorded(connection), stamps) is None else None
+            return Published(_counts(connection), skipped=True) if differences(_recorded(connection), stamps) is None else None
         except duckdb.Error:
             return None
 
 
-def _recorded(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
+def _recorded(connection: duckdb.DuckDBPyConnection) -> Recorded:
     return {(kind, name): stamp for kind, name, stamp in connection.execute(f"select kind, name, stamp from {META}.parts").fetchall()}
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """What has to be published."""
-
-    changed: tuple[str, ...]
-    removed: tuple[str, ...]
-
-
-def _pending(recorded: Mapping[tuple[str, str], str], stamps: _Stamps) -> _Pending | None:
-    wanted = stamps.parts()
-    published = {name: stamp for (kind, name), stamp in recorded.items() if kind == "discipline"}
-    changed = tuple(name for name, stamp in stamps.disciplines.items() if published.get(name) != stamp)
-    removed = tuple(sorted(published.keys() - stamps.disciplines.keys() - stamps.unreadable))
-    others = {part: stamp for part, stamp in wanted.items() if part[0] != "discipline"}
-    if changed or removed or others != {part: stamp for part, stamp in recorded.items() if part[0] != "discipline"}:
-        return _Pending(changed, removed)
-    return None
-
-
-def _of_ledger(recorded: Mapping[tuple[str, str], str]) -> dict[str, str]:
+def _of_ledger(recorded: Recorded) -> dict[str, str]:
     return {name: stamp for (kind, name), stamp in recorded.items() if kind == "ledger"}
 
 
-def _name_sources(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps: _Stamps, pending: _Pending) -> None:
+def _name_sources(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps: Stamps, pending: Pending) -> None:
     """Name exactly the stored rows that are to be published."""
     partitions = Partitions(warehouse)
     for asset in GENERATED:
@@ -175,7 +111,7 @@ def _name_sources(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps
     load(connection, "touched", pa.table({"discipline": pa.array(touched, pa.string())}))
 
 
-def _transact_or_lay_out(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps: _Stamps) -> Published:
+def _transact_or_lay_out(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps: Stamps) -> Published:
     try:
         return _transact(connection, warehouse, stamps, needs_laying_out(connection))
     except (duckdb.CatalogException, duckdb.BinderException, duckdb.ConstraintException):
@@ -183,9 +119,9 @@ def _transact_or_lay_out(connection: duckdb.DuckDBPyConnection, warehouse: Path,
         return _transact(connection, warehouse, stamps, anew=True)
 
 
-def _transact(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps: _Stamps, anew: bool) -> Published:
+def _transact(connection: duckdb.DuckDBPyConnection, warehouse: Path, stamps: Stamps, anew: bool) -> Published:
     recorded = {} if anew else _recorded(connection)
-    pending = _pending(recorded, stamps)
+    pending = differences(recorded, stamps)
     if pending is None:  # another process published while this one waited
         return Published(_counts(connection), skipped=True)
     _name_sources(connection, warehouse, stamps, pending)
@@ -236,7 +172,7 @@ def _replace_differing(connection: duckdb.DuckDBPyConnection, table: Table, rows
     connection.execute(f"insert into {table.name} ({names}) select {names} from gland_fresh")
 
 
-def _record(connection: duckdb.DuckDBPyConnection, parts: Mapping[tuple[str, str], str]) -> None:
+def _record(connection: duckdb.DuckDBPyConnection, parts: Recorded) -> None:
     rows = pa.table({
         "kind": [kind for kind, _ in parts], "name": [name for _, name in parts], "stamp": list(parts.values()),
     })  # fmt: skip

@@ -166,7 +166,7 @@ def test_no_two_kept_questions_have_the_same_text(texts: list[str]) -> None:
     assert len(kept) == len(set(kept))
 
 
-LONG = "explain why the derivative of a constant function vanishes everywhere on the open interval between zero and one for each choice made"
+LONG = "explain why the derivative of a constant function vanishes everywhere on the open interval between zero and one for each choice"
 
 
 def test_a_failed_question_is_neither_kept_against_others_nor_dropped() -> None:

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from gland_assets.core.errors import WarehouseError
 from gland_assets.core.tables import TABLES
 from gland_assets.io import ledger as ledger_module
+from gland_assets.io import ledger_export
 from gland_assets.io.ledger import Ledger, Spent
 from tests.io.asking import NOON, reply, request
 
@@ -204,7 +205,7 @@ def test_one_exports_at_a_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) 
         export(connection, folder, block)
         at_work -= 1
 
-    export = ledger_module.export
+    export = ledger_export.export
     monkeypatch.setattr(ledger_module, "export", watched)
     ledger.record(reply("key"), request(), True)
     ledger.flush()

@@ -132,7 +132,7 @@ def test_a_discipline_says_how_far_it_has_come(tmp_path: Path) -> None:
     rows.store_level(partitions, "subjects", "started", rows.made("started").subjects)
     lost = replace(rows.made("lost").subjects[0], name=None, failure=rows.failure("subjects", "lost"))
     rows.store_level(partitions, "subjects", "lost", [lost])
-    found = live(tmp_path, "select discipline, state, pairs_wanted, built_at is null from disciplines order by position", rows.project(slugs, 3))
+    found = live(tmp_path, "select discipline, state, pairs_wanted, built_at is null from disciplines", rows.project(slugs, 3))
     assert {slug: (state, wanted, unbuilt) for slug, state, wanted, unbuilt in found} == {
         "built": ("built", 3, False), "failing": ("failed_rows", 3, False), "half": ("partial", 3, False), "missing": ("missing", 3, True),
         "started": ("partial", 3, True), "lost": ("failed_rows", 3, True),
@@ -197,9 +197,13 @@ def test_live_sql_leaves_a_published_file_alone(tmp_path: Path) -> None:
 
 def test_no_lock_is_taken_and_none_waited_for(tmp_path: Path) -> None:
     rows.store(Partitions(tmp_path), rows.made("logic", pairs=2))
-    with session(tmp_path / "gland.duckdb", "create table mine(i int)", reads=False):
-        with closing(connect_live(rows.project(), tmp_path)) as one, closing(connect_live(rows.project(), tmp_path)) as other:
-            assert one.execute("select count(*) from dataset").fetchall() == other.execute("select count(*) from dataset").fetchall() == [(2,)]
+    count = "select count(*) from dataset"
+    with (
+        session(tmp_path / "gland.duckdb", "create table mine(i int)", reads=False),
+        closing(connect_live(rows.project(), tmp_path)) as one,
+        closing(connect_live(rows.project(), tmp_path)) as other,
+    ):
+        assert one.execute(count).fetchall() == other.execute(count).fetchall() == [(2,)]
 
 
 def test_a_partition_replaced_shows_in_an_open_connection_at_once(tmp_path: Path) -> None:
@@ -235,7 +239,9 @@ def test_a_read_that_a_replacement_tears_is_read_again(tmp_path: Path) -> None:
         assert steady(read)[0][0] == 3 and tried == 2
 
 
-@pytest.mark.parametrize(("query", "tries"), [("select no_such_column from dataset", 1), ("select 1 / from", 1), ("from read_csv('nowhere')", TRIES)])
+@pytest.mark.parametrize(
+    ("query", "tries"), [("select no_such_column from dataset", 1), ("select 1 / from", 1), ("from read_csv('nowhere')", TRIES)]
+)
 def test_only_what_reading_again_may_cure_is_read_again(tmp_path: Path, query: str, tries: int) -> None:
     tried = 0
     with closing(connect_live(rows.project(), tmp_path)) as connection:
@@ -276,7 +282,10 @@ def test_the_ten_useful_questions_have_titles_and_run(tmp_path: Path) -> None:
     assert answers["how much there is and where"][0] == (None, None, None, 8, 480)
     assert [row[:3] for row in answers["what a kept pair costs"]] == [("logic", Decimal("0.01"), 3), ("optics", Decimal("0.01"), 5)]
     assert [(row[1], row[4], row[6]) for row in answers["what each build cost"]] == [("b1", "answers", 10), ("b1", "questions", 10)]
-    assert answers["what became of the questions"] == [("logic", "failed_rows", 10, 5, 3, 0, 1, 0, 1), ("optics", "built", 10, 5, 5, 0, 0, 0, 0)]
+    assert answers["what became of the questions"] == [
+        ("logic", "failed_rows", 10, 5, 3, 0, 1, 0, 1),
+        ("optics", "built", 10, 5, 5, 0, 0, 0, 0),
+    ]
     assert len(answers["show me some"]) == 8
     assert 0 < len(answers["concepts no question covers"]) < 36
     assert answers["is the threshold right"] == [(0.75, made[0].questions[1].text, made[1].questions[0].text)]

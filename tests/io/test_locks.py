@@ -72,9 +72,12 @@ def test_other_disciplines_are_free(tmp_path: Path) -> None:
 
 def test_waiting_ends_when_the_build_is_stopped(tmp_path: Path) -> None:
     asked = iter([False, False, True])
-    with another_process(tmp_path) as process, pytest.raises(Stopped, match=f"waiting for logic, which process {process.pid}"):
-        with discipline_lock(tmp_path, "logic", stop=lambda: next(asked), poll_s=0.01):
-            raise AssertionError("the lock is held by another process")
+    with (
+        another_process(tmp_path) as process,
+        pytest.raises(Stopped, match=f"waiting for logic, which process {process.pid}"),
+        discipline_lock(tmp_path, "logic", stop=lambda: next(asked), poll_s=0.01),
+    ):
+        raise AssertionError("the lock is held by another process")
 
 
 def test_the_lock_is_released_when_the_body_raises(tmp_path: Path) -> None:

@@ -181,7 +181,8 @@ def mark(warehouse: Path, slug: str) -> None:
 def test_only_changed_disciplines_are_indexed_anew_and_removed_ones_drop_out(tmp_path: Path) -> None:
     logic, optics, poetry = stored(tmp_path)
     update_index(PROJECT, tmp_path)
-    mark(tmp_path, "logic"), mark(tmp_path, "optics")
+    mark(tmp_path, "logic")
+    mark(tmp_path, "optics")
     optics = rows.made("optics", seed=1)
     rows.store(Partitions(tmp_path), optics)  # written again: its stamp differs
     assert update_index(PROJECT, tmp_path) == Indexed(("optics",), ())

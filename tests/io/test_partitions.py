@@ -252,6 +252,9 @@ def test_a_read_only_folder_is_told_with_its_path() -> None:
         folder.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
         if os.geteuid():
             folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
-        with as_somebody_else(), pytest.raises(WarehouseError, match=r"answers/logic\.parquet cannot be written: Permission denied; .*write access"):
+        with (
+            as_somebody_else(),
+            pytest.raises(WarehouseError, match=r"answers/logic\.parquet cannot be written: Permission denied; .*access"),
+        ):
             Partitions(folder).write("answers", "logic", [], META)
         folder.chmod(stat.S_IRWXU)

@@ -159,7 +159,9 @@ def test_a_publication_killed_at_any_moment_leaves_the_last_published_state(tmp_
 
 def test_two_processes_publish_at_once(tmp_path: Path) -> None:
     stored(tmp_path, pairs=60)
-    code = "import sys; from pathlib import Path; from gland_assets.io.warehouse import publish; from tests.io.test_warehouse_shared import "
+    code = (
+        "import sys; from pathlib import Path; from gland_assets.io.warehouse import publish; from tests.io.test_warehouse_shared import "
+    )
     code += "PROJECT; publish(PROJECT, Path(sys.argv[1]), wait_s=60)"
     both = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]

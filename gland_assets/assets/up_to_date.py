@@ -1,0 +1,88 @@
+"""The `up_to_date` check of every level: which of its partitions an edit has left behind.
+
+Dagster's pages show that for a selected partition alone; a check shows on the lineage.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from gland_assets.core.levels import PARTITIONED
+from gland_assets.core.plan import Plan, make_plan
+from gland_assets.core.project import Project
+from gland_assets.io.partitions import Partitions
+from gland_assets.io.project import load_project
+
+NAME = "up_to_date"
+MEANING = (
+    "What stands was made from its recipe, and from what lies above it, as they are now. "
+    "Bring it there with the job `bring_changed_up_to_date`. What has not been made yet does not count."
+)
+SHOWN = 20  # disciplines named in the metadata
+
+
+def up_to_date(taxonomy: Path, warehouse: Path) -> dg.AssetChecksDefinition:
+    """The check of every partitioned level, as one step that runs after whatever was made."""
+    specs = [dg.AssetCheckSpec(NAME, asset=level, description=MEANING) for level in PARTITIONED]
+
+    @dg.multi_asset_check(name=NAME, specs=specs, can_subset=True)
+    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        """Compare every partition with what it would be made from now."""
+        asked = {key.asset_key.to_user_string() for key in context.selected_asset_check_keys}
+        for level, seen in _seen(_plan(load_project(taxonomy), warehouse), PARTITIONED).items():
+            if level in asked:
+                yield dg.AssetCheckResult(
+                    passed=_passes(seen), asset_key=level, check_name=NAME, severity=dg.AssetCheckSeverity.WARN, metadata=seen
+                )
+
+    return check
+
+
+def report_up_to_date(instance: dg.DagsterInstance, project: Project, warehouse: Path) -> list[str]:
+    """Record the check's outcome, without a run, for each level where it differs from what was last seen. Returns those levels."""
+    keys = {level: dg.AssetCheckKey(dg.AssetKey(level), NAME) for level in PARTITIONED}
+    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
+    differing = []
+    for level, seen in _seen(_plan(project, warehouse), PARTITIONED).items():
+        known = latest.get(keys[level])
+        if known and known.evaluation and {name: entry.value for name, entry in known.evaluation.metadata.items()} == seen:
+            continue
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(level), check_name=NAME, passed=_passes(seen), severity=dg.AssetCheckSeverity.WARN,
+            metadata={name: _entry(value) for name, value in seen.items()},
+        )  # fmt: skip
+        instance.report_runless_asset_event(evaluation)
+        differing.append(level)
+    return differing
+
+
+def _plan(project: Project, warehouse: Path) -> Plan:
+    return make_plan(project, Partitions(warehouse).metas())
+
+
+def _seen(plan: Plan, levels: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """By level: how many partitions are in each state, and which disciplines are behind."""
+    found: dict[str, dict[str, Any]] = {}
+    for level in levels:
+        states = {part.discipline: part.state for part in plan.partitions if part.asset == level and part.state != "orphan"}
+        behind = [slug for slug, state in states.items() if state in ("stale", "waiting")]
+        seen: dict[str, Any] = {"fresh": _count(states, "fresh"), "stale": _count(states, "stale"), "waiting": _count(states, "waiting")}
+        seen["missing"] = _count(states, "missing")
+        if behind:
+            seen["disciplines"] = ", ".join(behind[:SHOWN]) + (f" and {len(behind) - SHOWN} more" if len(behind) > SHOWN else "")
+        found[level] = seen
+    return found
+
+
+def _entry(value: int | str) -> dg.MetadataValue[Any]:
+    return dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.text(value)
+
+
+def _count(states: Mapping[str, str], wanted: str) -> int:
+    return sum(state == wanted for state in states.values())
+
+
+def _passes(seen: Mapping[str, Any]) -> bool:
+    return not seen["stale"] and not seen["waiting"]

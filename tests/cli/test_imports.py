@@ -1,0 +1,47 @@
+"""What each verb loads: nothing heavy before it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import environment, store_fresh
+from gland_assets.io.partitions import Partitions
+from gland_assets.io.project import load_project
+from tests import rows
+
+SCRIPT = """
+import sys
+from gland_assets.cli import main
+try:
+    main()
+except SystemExit as end:
+    print("code", end.code, file=sys.stderr)
+print("loaded", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+def loaded(folder: Path, *arguments: str) -> set[str]:
+    """The top modules in memory when a verb has ended well."""
+    ran = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60)
+    lines = ran.stderr.splitlines()
+    assert "code 0" in lines, ran.stderr
+    return set(lines[-1].split()[1:])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["build", "--help"], ["validate"], ["plan"], ["status"], ["show"], ["sql"], ["sql", "1"]])
+def test_what_makes_nothing_loads_neither_dagster_nor_litellm(arguments: list[str], made: Path) -> None:
+    assert not loaded(made, *arguments) & {"dagster", "litellm", "dagster_duckdb", "xllamacpp"}
+
+
+def test_help_touches_no_database_and_no_taxonomy(tmp_path: Path) -> None:
+    assert not loaded(tmp_path, "--help") & {"duckdb", "pyarrow", "numpy", "pydantic", "sqlite3"}
+
+
+def test_a_build_with_nothing_to_do_and_nothing_to_publish_does_not_load_dagster(made: Path) -> None:
+    store_fresh(load_project(made / "taxonomy.toml"), Partitions(made / "warehouse"), rows.made("music"))
+    assert "dagster" in loaded(made, "publish")
+    assert not loaded(made, "build") & {"dagster", "litellm"}
