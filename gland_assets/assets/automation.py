@@ -15,6 +15,10 @@ def when_partition_changed() -> dg.AutomationCondition:
 
 
 def when_changed() -> dg.AutomationCondition:
-    """For an unpartitioned level: some upstream partition was updated. `eager()` would wait until none is missing."""
+    """For an unpartitioned level: some upstream partition was updated. `eager()` would wait until none is missing.
+
+    It waits for signatures that are due themselves: `will_be_requested()` sees only what can share a run, and they cannot.
+    """
     asset = dg.AutomationCondition
-    return asset.any_deps_updated().since_last_handled() & ~asset.any_deps_in_progress() & ~asset.in_progress()
+    coming = asset.any_deps_match(when_partition_changed()).allow(dg.AssetSelection.assets("signatures"))
+    return asset.any_deps_updated().since_last_handled() & ~coming & ~asset.any_deps_in_progress() & ~asset.in_progress()

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from gland_assets.assets.build import run_build
+from gland_assets.assets.lost import process_tag
 from gland_assets.core.plan import make_plan
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.project import load_project
@@ -24,6 +25,7 @@ def changed_disciplines(taxonomy: Path, warehouse: Path) -> dg.JobDefinition:
     @dg.op(name="build_changed_disciplines")
     def build_changed(context: dg.OpExecutionContext) -> None:
         """Bring just the changed disciplines up to date."""
+        context.instance.add_run_tags(context.run_id, process_tag())
         project = load_project(taxonomy)
         plan = make_plan(project, Partitions(warehouse).metas())
         result = run_build(project, warehouse, plan)

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from gland_assets.assets.lost import process_tag
 from gland_assets.io.builder import Builder, open_builder, recorded_build
 from gland_assets.io.project import load_project
 
@@ -17,6 +18,8 @@ def builder_resource(taxonomy: Path, warehouse: Path, builder: Builder | None) -
 
     @dg.resource(description="Reads and brings up to date the partitions of this project; every model call passes through its gateway.")
     def build(context: dg.InitResourceContext) -> Iterator[Builder]:
+        if context.instance and context.run:
+            context.instance.add_run_tags(context.run.run_id, process_tag())
         project = load_project(taxonomy)
         with recorded_build(project, warehouse) as build_id, open_builder(project, warehouse, build_id) as builder:
             yield builder

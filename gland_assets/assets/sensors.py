@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from gland_assets.assets.instance import dagster_home
+from gland_assets.assets.lost import end_lost_runs
 from gland_assets.assets.partitions import sync_partitions
 from gland_assets.assets.recipes import report_recipes
 from gland_assets.assets.up_to_date import report_up_to_date
@@ -24,7 +25,8 @@ def taxonomy_watch(taxonomy: Path, warehouse: Path) -> dg.SensorDefinition:
         description="Notices disciplines that come or go in the taxonomy, changed recipes, and what they leave behind. Makes nothing.",
     )
     def watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        """One look at the file."""
+        """One look at the file, and at the runs."""
+        end_lost_runs(context.instance)
         try:
             project = load_project(taxonomy)
         except GlandError as fault:

@@ -42,9 +42,9 @@ def build(
     if not late:
         _nothing_to_do(project, here, discipline or ())
         return
-    if missing := check_environment(project, os.environ):
-        raise SettingsError(missing)
     estimate = foresee(project, here.warehouse, found)
+    if estimate.calls and (missing := check_environment(project, os.environ)):
+        raise SettingsError(missing)
     render.say(f"{render.several(len(late), 'discipline')} to bring up to date. {estimates.in_words(estimate)}")
     if not yes:
         consent.ask(estimate)

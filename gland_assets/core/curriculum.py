@@ -25,6 +25,7 @@ async def make_subjects(making: Making) -> list[Subject]:
     """The subjects of one discipline: every query's, merged by name in the order first found; a failed query is a failure row."""
     slug, settings = making.discipline.slug, making.discipline.settings
     least, most = settings.subjects
+    local = making.preferred("subjects").local  # it seldom comes to an end by itself; what it said until then can be read
 
     async def query(number: int) -> tuple[list[SubjectFound], str] | Failure:
         row = digest("subjects", slug, number)
@@ -32,10 +33,11 @@ async def make_subjects(making: Making) -> list[Subject]:
         ask = making.turn("subjects.ask.txt", least=str(least), most=str(most))
         extract = making.turn("subjects.extract.txt", least=str(least), most=str(most))
         try:
-            text, _ = await making.ask(making.request("subjects", row, "subjects.ask.txt", (ask,), seed, number), _prose)
+            listing = making.request("subjects", row, "subjects.ask.txt", (ask,), seed, number, may_be_cut=local)
+            text, _ = await making.ask(listing, _prose)
             request = making.request(
                 "subjects", row, "subjects.extract.txt", (ask, Message("assistant", text), extract), seed, number,
-                subjects_schema(least, most, making.preferred("subjects").local),
+                subjects_schema(least, most, local),
             )  # fmt: skip
             found, reply = await making.ask(request, lambda reply: parse_subjects(reply.text, making.discipline.name, least, most))
         except RequestFailed as error:
@@ -74,6 +76,7 @@ async def make_syllabi(making: Making, subjects: Sequence[Subject]) -> list[Syll
     """One syllabus a subject, in their order; a subject whose syllabus failed has a failure row in its place."""
     slug, settings = making.discipline.slug, making.discipline.settings
     least, most = settings.sessions
+    local = making.preferred("syllabi").local
 
     async def one(subject: Subject) -> Syllabus:
         assert subject.name is not None and subject.level is not None
@@ -85,10 +88,11 @@ async def make_syllabi(making: Making, subjects: Sequence[Subject]) -> list[Syll
         )  # fmt: skip
         extract = making.turn("syllabi.extract.txt", subject=subject.name, least=str(least), most=str(most))
         try:
-            text, _ = await making.ask(making.request("syllabi", identity, "syllabi.ask.txt", (ask,), seed), _prose)
+            plan = making.request("syllabi", identity, "syllabi.ask.txt", (ask,), seed, may_be_cut=local)
+            text, _ = await making.ask(plan, _prose)
             request = making.request(
                 "syllabi", identity, "syllabi.extract.txt", (ask, Message("assistant", text), extract), seed,
-                schema=syllabus_schema(least, most, making.preferred("syllabi").local),
+                schema=syllabus_schema(least, most, local),
             )  # fmt: skip
             found, reply = await making.ask(request, lambda reply: parse_syllabus(reply.text, subject.name or "", least, most))
         except RequestFailed as error:

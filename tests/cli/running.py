@@ -72,7 +72,8 @@ def gland(folder: Path, *arguments: str) -> Ran:
 def gland_process(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     """Start `gland` as a process in `folder`, its output readable."""
     return subprocess.Popen(
-        command(*arguments), cwd=folder, env=environment(env), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        command(*arguments), cwd=folder, env=environment(env), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
@@ -120,7 +121,9 @@ def store_fresh(project: Project, partitions: Partitions, one: rows.Made) -> Non
         hashes[level] = content
         upstream = {name: hashes[name] for name in UPSTREAM[level]}
         made_by = recipe(project, level, discipline)
-        partitions.write(level, slug, held, PartitionMeta(level, slug, fingerprint(made_by, upstream), content, canonical(made_by), upstream))
+        partitions.write(
+            level, slug, held, PartitionMeta(level, slug, fingerprint(made_by, upstream), content, canonical(made_by), upstream)
+        )
 
     for level, row in declared_rows(project, slug).items():
         if level in DECLARED:

@@ -19,8 +19,10 @@ def estimate(calls: int = 10, usd: Decimal | None = Decimal(0), seconds: float =
 
 @pytest.mark.parametrize(
     ("what", "word"),
-    [(estimate(), None), (estimate(0, Decimal(0), 9999.0), None), (estimate(usd=Decimal("0.01")), "costs about $0.01"),
-     (estimate(usd=None), "unknown"), (estimate(seconds=consent.LONG_S), "takes about 15 min"), (estimate(seconds=consent.LONG_S - 1), None)],
+    [(estimate(), None), (estimate(0, Decimal(0), 9999.0), None),
+     (estimate(usd=Decimal("0.01")), "costs about $0.01"),
+     (estimate(usd=None), "unknown"), (estimate(seconds=consent.LONG_S), "takes about 15 min"),
+     (estimate(seconds=consent.LONG_S - 1), None)],
 )  # fmt: skip
 def test_what_needs_consent(what: Estimate, word: str | None) -> None:
     reason = consent.weighty(what)

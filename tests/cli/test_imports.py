@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import environment, store_fresh
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.project import load_project
 from tests import rows
+from tests.cli.running import environment, store_fresh
 
 SCRIPT = """
 import sys
@@ -26,13 +26,17 @@ print("loaded", *sorted({name.partition(".")[0] for name in sys.modules}), file=
 
 def loaded(folder: Path, *arguments: str) -> set[str]:
     """The top modules in memory when a verb has ended well."""
-    ran = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60
+    )
     lines = ran.stderr.splitlines()
     assert "code 0" in lines, ran.stderr
     return set(lines[-1].split()[1:])
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["build", "--help"], ["validate"], ["plan"], ["status"], ["show"], ["sql"], ["sql", "1"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["build", "--help"], ["validate"], ["plan"], ["status"], ["show"], ["sql"], ["sql", "1"]]
+)
 def test_what_makes_nothing_loads_neither_dagster_nor_litellm(arguments: list[str], made: Path) -> None:
     assert not loaded(made, *arguments) & {"dagster", "litellm", "dagster_duckdb", "xllamacpp"}
 

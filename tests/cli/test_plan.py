@@ -27,7 +27,7 @@ def test_json_is_one_object_of_the_contract(made: Path) -> None:
 
 
 def test_an_edit_of_one_setting_names_the_level_it_touches_and_why(made: Path) -> None:
-    (made / "taxonomy.toml").write_text(HEAD + '[stage.answers]\ntemperature = 0.2\n' + TREE)
+    (made / "taxonomy.toml").write_text(HEAD + "[stage.answers]\ntemperature = 0.2\n" + TREE)
     found = gland(made, "plan", "--json", "-d", "logic").json
     assert {key for key, state in states(found).items() if state != "fresh"} == {("answers", "logic")}
     because = [part["because"] for part in found["partitions"] if part["state"] == "stale"]
@@ -81,5 +81,3 @@ def test_an_unknown_discipline_is_refused_with_the_nearest_one(made: Path) -> No
     ran = gland(made, "plan", "-d", "logik", "-d", "zzz")
     assert ran.code == 2 and ran.out == ""
     assert "'logik'; did you mean 'logic'?" in ran.err and "'zzz'; it has: logic, music, optics" in ran.err
-
-

@@ -20,18 +20,48 @@ from gland_assets.core.tables import TABLES
 from gland_assets.io.sql import useful_questions
 from tests.cli.running import declare, gland
 
-WRITES = [
-    "create table t(x int)", "create temp view v as select 1", "insert into questions values (1)", "drop view questions", "update questions set text = ''",
-    "delete from questions", "copy (select 1) to 'OUT/x.csv'", "copy questions to 'OUT/x.parquet'", "export database 'OUT/x'", "attach 'OUT/x.db'",
-    "set enable_external_access = true", "pragma threads=1", "install fts", "load fts", "call pragma_version()", "prepare p as select 1",
-    "explain analyze copy (select 1) to 'OUT/x.csv'", "explain (analyze) copy (select 1) to 'OUT/x.csv'", "/* */ explain copy (select 1) to 'OUT/x'",
-    "select 1; copy (select 1) to 'OUT/x.csv'", "create type t as enum ('a'); select 1", "begin", "checkpoint", "vacuum", "use memory",
-]  # fmt: skip
-READS = [
-    "select 1", "from dataset", "with a as (select 1 x) select x from a", "values (1), (2)", "describe questions", "show tables", "summarize subjects",
-    "explain select 1", "explain analyze select count(*) from questions", "pivot (select 1 a, 'x' b) on b using sum(a)", "/* what */ select 1; -- and why",
-    "select * from duckdb_views() limit 1", "(select 1) union all (select 2)",
-]  # fmt: skip
+WRITES = """
+create table t(x int)
+create temp view v as select 1
+insert into questions values (1)
+drop view questions
+update questions set text = ''
+delete from questions
+copy (select 1) to 'OUT/x.csv'
+copy questions to 'OUT/x.parquet'
+export database 'OUT/x'
+attach 'OUT/x.db'
+set enable_external_access = true
+pragma threads=1
+install fts
+load fts
+call pragma_version()
+prepare p as select 1
+explain analyze copy (select 1) to 'OUT/x.csv'
+explain (analyze) copy (select 1) to 'OUT/x.csv'
+/* */ explain copy (select 1) to 'OUT/x'
+select 1; copy (select 1) to 'OUT/x.csv'
+create type t as enum ('a'); select 1
+begin
+checkpoint
+vacuum
+use memory
+""".strip().splitlines()
+READS = """
+select 1
+from dataset
+with a as (select 1 x) select x from a
+values (1), (2)
+describe questions
+show tables
+summarize subjects
+explain select 1
+explain analyze select count(*) from questions
+pivot (select 1 a, 'x' b) on b using sum(a)
+/* what */ select 1; -- and why
+select * from duckdb_views() limit 1
+(select 1) union all (select 2)
+""".strip().splitlines()
 
 
 @pytest.mark.parametrize("query", WRITES)
@@ -74,7 +104,11 @@ def test_no_variable_of_the_program_is_a_table(made: Path) -> None:
     assert secret
 
 
-@given(query=st.one_of(st.text(max_size=80), st.sampled_from(WRITES + READS).flatmap(lambda text: st.integers(0, len(text)).map(lambda n: text[:n]))))
+@given(
+    query=st.one_of(
+        st.text(max_size=80), st.sampled_from(WRITES + READS).flatmap(lambda text: st.integers(0, len(text)).map(lambda n: text[:n]))
+    )
+)
 def test_any_text_is_run_or_refused_and_breaks_nothing(query: str) -> None:
     try:
         refuse_writes(query)
@@ -109,7 +143,9 @@ def test_a_number_that_no_query_has_is_refused(made: Path) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
-@given(text=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=60), number=st.integers(-(2**62), 2**62))
+@given(
+    text=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=60), number=st.integers(-(2**62), 2**62)
+)
 def test_json_and_csv_give_back_what_was_selected(text: str, number: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = declare(tmp_path_factory.getbasetemp() / "any")
     query = f"select '{text.replace(chr(39), chr(39) * 2)}' as t, {number} as n, ['a', null] as l, null as nothing, 1.5::decimal(9,2) as d"

@@ -20,11 +20,12 @@ select
       group by se.session_id, se.position, se.title
     )
   ) as sessions,
-  (select any_value(cause || ': ' || detail) from failures f where f.row_id = q.question_id) as question_failure,
-  (select any_value(cause || ': ' || detail) from failures f where f.request_key = ua.request_key and f.stage = 'answers') as answer_failure
+  uq.failure.cause || ': ' || uq.failure.detail as question_failure,
+  ua.failure.cause || ': ' || ua.failure.detail as answer_failure
 from questions q
 left join subjects s using (subject_id)
 left join answers a using (question_id)
+left join gland_parts.questions uq using (question_id)
 left join gland_parts.answers ua using (question_id)
 left join duplicates d using (question_id)
 left join paid rq on rq.request_key = q.request_key
