@@ -19,7 +19,7 @@ help: ## this list
 	@echo '  TAXONOMY=...  the project that demo and ui open; by default $(TAXONOMY)'
 
 demo: .venv/.runtime ## build a tiny dataset with the bundled model, and look at it: no key, no account
-	@$(GLAND) build --yes || { code=$$?; [ $$code -eq 1 ] || exit $$code; echo 'Some rows failed; the rest stands, and the next build asks for them again.'; }
+	@$(GLAND) build --yes || { code=$$?; [ $$code -eq 1 ] || exit $$code; echo 'Some rows failed; the rest stands. gland sql 9 says why.'; }
 	@$(GLAND) show
 	@$(GLAND) status
 	@echo

@@ -14,7 +14,7 @@ from gland_assets.core.making import Making
 from gland_assets.core.parsing import SessionFound, SubjectFound, parse_prose, parse_subjects, parse_syllabus
 from gland_assets.core.records import Failure, KeyConcept, Session, Subject, Syllabus
 from gland_assets.core.requests import Message, Reply, RequestFailed
-from gland_assets.core.schemas import subjects_schema, syllabus_schema
+from gland_assets.core.schemas import prose_schema, subjects_schema, syllabus_schema
 
 
 def _prose(reply: Reply) -> str:

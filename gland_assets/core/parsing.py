@@ -60,8 +60,11 @@ _CUT_OFF = re.compile(r" (?:of|the|a|an|and|or|with|that|which|from|by)$|[a-z] ?
 
 
 def parse_prose(text: str) -> str:
-    """The free text of a first turn, cleaned. Rejects what is too short to extract anything from."""
-    found = clean(text)
+    """The free text of a first turn, cleaned; `text` is that text or, as the bundled model writes it, `{"text": text}`.
+
+    Rejects what is too short to extract anything from.
+    """
+    found = clean(_unwrapped(text, "text"))
     if len(found) < LEAST_PROSE or not _has_letter(found):
         raise Rejected("empty", f"{len(found)} characters: {found[:200]!r}")
     return found
@@ -114,7 +117,7 @@ def parse_question(text: str, concepts: Sequence[str] = ()) -> str:
     With `concepts`, as a weak model needs it, the text must also begin by asking, name one of them and lean on nothing it does not hold;
     without, that is left to be measured, since a good question may describe a concept without its name.
     """
-    found = clean(_unwrapped(text))
+    found = clean(_unwrapped(text, "question"))
     while (peeled := _peel(found)) != found:
         found = peeled
     if not _has_letter(found):
@@ -223,16 +226,16 @@ def _entries(reply: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [item for item in found if isinstance(item, dict)]
 
 
-def _unwrapped(text: str) -> str:
-    """The question in `{"question": ...}`, or the text as it is. Only a whole JSON object counts: a question may hold JSON of its own."""
+def _unwrapped(text: str, key: str) -> str:
+    """What stands in `{key: ...}`, or the text as it is. Only a JSON object of that one key counts: a text may hold JSON of its own."""
     if not text.lstrip().startswith("{"):
         return text
     try:
         found = _object(text)
     except Rejected:
         return text
-    question = found.get("question")
-    return question if len(found) == 1 and isinstance(question, str) else text
+    inner = found.get(key)
+    return inner if len(found) == 1 and isinstance(inner, str) else text
 
 
 def _line(value: Any) -> str:

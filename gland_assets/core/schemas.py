@@ -7,13 +7,17 @@ from typing import Any
 LEVELS = ("beginner", "intermediate", "advanced")
 CONCEPTS = 5  # key concepts a session, as in GLAN
 
-# For the bundled model alone. A grammar that binds letters, counts and the first words of a sentence keeps it to the matter:
-# without, it loses itself in blanks, brackets and chatter.
-_NAME = "^[A-Z][a-z]( ?[A-Za-z'-]){2,30}$"
-_TERM = "^[A-Za-z]( ?[A-Za-z-]){2,24}$"
+# For the bundled model alone. A grammar that binds letters, counts, and the first words of a sentence keeps it to the matter:
+# without, it loses itself in blanks, brackets and chatter, and its lists have no end.
+_WORD = "(of|in|to|and|the|for|[A-Za-z][a-z'-]{2,14})"
+_NAME = f"^[A-Z][a-z]{{2,14}}( {_WORD}){{0,5}}$"
+_TERM = f"^[A-Za-z][A-Za-z-]{{2,14}}( {_WORD}){{0,3}}$"
+_PROSE = "^[A-Z0-9]( ?[A-Za-z0-9,.:;*'()-]){150,500}$"
 _INTRODUCTION = "^This (course|class) (is about|explains|teaches) [a-z]( ?[A-Za-z,'-]){8,90}[.]$"
 _DESCRIPTION = "^(Learn|Understand|Discover) (how|why|what|about) [a-z]( ?[A-Za-z,'-]){8,90}[.]$"
-_QUESTION = "^(What|Why|How|Which|Explain|Describe|Compare) [a-z]( ?[A-Za-z,'-]){12,120}[?.]$"
+_QUESTION = (
+    "^((What|Why|How|Which) [a-z]( ?[A-Za-z,'-]){12,120}[?]|(Explain|Describe|Compare) [a-z]( ?[A-Za-z,'-]){12,120}[.])$"
+)
 _TERMS = 3  # terms a list: more, and it repeats itself
 
 
@@ -64,6 +68,11 @@ def syllabus_schema(least: int, most: int, strict_letters: bool = False) -> dict
     )
     sessions = _list(session, f"Every class session in its order, {least} to {most} of them.", (least, most) if strict_letters else None)
     return _object({"sessions": sessions, "introduction": _text("The syllabus's introduction.", opening)})
+
+
+def prose_schema() -> dict[str, Any]:
+    """Schema of `{"text": prose}`, for the free-text turns of the bundled model alone: it ends the reply. Others reply with plain text."""
+    return _object({"text": _text("Free text.", _PROSE)})
 
 
 def question_schema() -> dict[str, Any]:
