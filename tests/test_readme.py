@@ -46,11 +46,11 @@ def test_the_commands_end_with_a_dataset_of_real_replies(followed: tuple[Path, s
             "select count(*), count(distinct question), list(distinct answer_model) from dataset"
         ).fetchall()[0]
     assert pairs == questions > 0
-    assert models == ["smollm2-135m-instruct"]
+    assert models == ["gland-local/smollm2-135m-instruct"]
     exported = [json.loads(line) for path in (folder / "out").glob("*.jsonl") for line in path.read_text().splitlines()]
     assert len(exported) == pairs
     assert {message["role"] for row in exported for message in row["messages"]} == {"user", "assistant"}
-    assert "demonstration" in (folder / "out" / "README.md").read_text()
+    assert "Demonstration quality" in (folder / "out" / "README.md").read_text()
     assert "up to date" in said
 
 

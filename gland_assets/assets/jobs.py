@@ -6,7 +6,9 @@ import dagster as dg
 
 from gland_assets.assets.build import run_build
 from gland_assets.assets.lost import process_tag
+from gland_assets.core.errors import GlandError
 from gland_assets.core.plan import make_plan
+from gland_assets.core.progress import DisciplineDone, Event, LevelDone, Published
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.project import load_project
 
@@ -26,15 +28,30 @@ def changed_disciplines(taxonomy: Path, warehouse: Path) -> dg.JobDefinition:
     def build_changed(context: dg.OpExecutionContext) -> None:
         """Bring just the changed disciplines up to date."""
         context.instance.add_run_tags(context.run_id, process_tag())
-        project = load_project(taxonomy)
-        plan = make_plan(project, Partitions(warehouse).metas())
-        result = run_build(project, warehouse, plan)
+        try:
+            project = load_project(taxonomy)
+            plan = make_plan(project, Partitions(warehouse).metas())
+            result = run_build(project, warehouse, plan, on_event=lambda event: _tell(context, event))
+        except GlandError as fault:
+            raise dg.Failure(str(fault), allow_retries=False) from None
         context.log.info(f"{len(result.disciplines)} disciplines brought up to date: {', '.join(result.disciplines) or 'none had changed'}")
-        if result.busy:
-            context.log.warning(result.busy)
 
     @dg.job(name="bring_changed_up_to_date", description=MEANING)
     def bring_changed_up_to_date() -> None:
         build_changed()
 
     return bring_changed_up_to_date
+
+
+def _tell(context: dg.OpExecutionContext, event: Event) -> None:
+    """Say in the run's log what the build tells, requests aside."""
+    match event:
+        case LevelDone(made=True):
+            failed = f", {event.failed} failed" if event.failed else ""
+            context.log.info(f"{event.asset} of {event.discipline}: {event.rows} rows{failed}")
+        case DisciplineDone(error=str()):
+            context.log.error(f"{event.discipline}: {event.error}")
+        case Published(busy=None):
+            context.log.info(f"published: {event.rows} rows in the dataset")
+        case Published():
+            context.log.warning(str(event.busy))

@@ -23,7 +23,7 @@ class Level:
     """How far one level has come over all disciplines of the build."""
 
     wanted: int = 0  # disciplines
-    done: int = 0
+    done: int = 0  # of those
     made_rows: int = 0  # of the levels done
     failed: int = 0
     coming: int = 0  # rows of levels under way
@@ -44,6 +44,8 @@ class Counts:
         self._started = now()
         self._first: float | None = None  # when the first reply came: starting up is no part of the pace
         self.levels = {level: Level(sum(level in levels for levels in late.values())) for level in SHOWN_LEVELS}
+        self._late = {slug: [level for level in SHOWN_LEVELS if level in levels] for slug, levels in late.items()}
+        self._done: set[tuple[str, str]] = set()  # (level, discipline)
         self._coming: Counter[tuple[str, str]] = Counter()  # (level, discipline) -> rows of a level under way
         self.done = self.calls = self.reused = self.rejected = self.retried = self.tokens = self.unpriced = self._answered = 0
         self.usd = Decimal(0)  # of the calls whose price is known
@@ -69,6 +71,7 @@ class Counts:
         if event.kind == "retry":
             self.retried += 1
             return
+        self._pass_above(event.stage, event.discipline)
         self._answered += event.kind in ("accepted", "failed")
         if event.kind == "failed":
             return
@@ -84,11 +87,23 @@ class Counts:
             self._coming[event.stage, event.discipline] += 1
             self.levels[event.stage].coming += 1
 
+    def _pass_above(self, stage: str, slug: str) -> None:
+        """What asks for one level has made those above it, though they are told of only when the whole discipline is done."""
+        for level in self._late.get(slug, ()):
+            if level == stage:
+                return
+            self._finish(level, slug)
+
+    def _finish(self, level: str, slug: str) -> None:
+        if (level, slug) not in self._done:
+            self._done.add((level, slug))
+            self.levels[level].done += 1
+
     def _add_level(self, event: LevelDone) -> None:
         level = self.levels.get(event.asset)
         if level is None:
             return
-        level.done += 1
+        self._finish(event.asset, event.discipline)
         level.coming -= self._coming.pop((event.asset, event.discipline), 0)
         if event.made:
             level.made_rows += event.rows

@@ -104,7 +104,7 @@ class Board:
             seen = self.counts.levels[level]
             if seen.wanted:
                 failed = Text(f"{seen.failed:,}" if seen.failed else "", "red")
-                table.add_row(f"  {level}", f"{seen.done:,}/{seen.wanted:,}", f"{seen.rows:,}", failed)
+                table.add_row(f"  {level}", f"{seen.done:,}/{seen.wanted:,}", f"{seen.rows:,}" if seen.rows else "", failed)
         return table
 
     def _shown_sample(self) -> RenderableType:

@@ -69,7 +69,7 @@ class Providers:
         except Exception as error:
             # Without its cause: the exceptions below hold the request's headers.
             raise fault_of(error, self.redact) from None
-        return _completion(response, request)
+        return _completion(response, request, deployment)
 
     def _key(self, deployment: Deployment) -> str | None:
         if deployment.key_env is not None:
@@ -152,7 +152,7 @@ def _silence(litellm: Any) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _completion(response: Any, request: Request) -> Completion:
+def _completion(response: Any, request: Request, deployment: Deployment) -> Completion:
     if not response.choices:
         raise ProviderFault("provider_error", "the reply has no choices")
     choice, usage = response.choices[0], getattr(response, "usage", None)
@@ -163,4 +163,6 @@ def _completion(response: Any, request: Request) -> Completion:
         prompt_tokens = sum(estimate_tokens(message.content) for message in request.messages)
         completion_tokens = estimate_tokens(text)
     cached = getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", 0) or 0
-    return Completion(text, choice.finish_reason or "stop", response.model or "", prompt_tokens, cached, completion_tokens)
+    # litellm takes the provider's name off; the bundled model is known by its whole name, so that its rows can be labelled.
+    model = deployment.model if deployment.local else response.model or ""
+    return Completion(text, choice.finish_reason or "stop", model, prompt_tokens, cached, completion_tokens)

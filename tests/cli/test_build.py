@@ -70,6 +70,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(asking: Path, server: ModelS
     assert process.returncode == 130, err
     assert err.splitlines()[-1] == "stopped; everything paid for is kept. `gland build` goes on from here."
     assert "Traceback" not in out + err
+    psutil.wait_procs(below, timeout=20)
     assert not [each for each in below if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
     paid = server.answered
     found = gland(asking, "plan", "--json").json

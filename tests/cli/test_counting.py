@@ -80,6 +80,15 @@ def test_the_time_left_is_first_the_estimate_then_the_pace_since_the_first_reply
     assert counts.left == "publishing"
 
 
+def test_who_asks_for_answers_has_made_what_lies_above() -> None:
+    counts = Counts(LATE)
+    counts.add(Asked("accepted", "answers", "logic", "a", 1, Decimal(0)))
+    counts.add(Asked("accepted", "answers", "optics", "a", 1, Decimal(0)))
+    assert [counts.levels[level].done for level in ("subjects", "syllabi", "questions", "answers")] == [1, 1, 2, 0]
+    counts.add(LevelDone("logic", "subjects", True, 4, 0))
+    assert counts.levels["subjects"].done == 1
+
+
 def test_unknown_prices_are_said() -> None:
     counts = Counts(LATE)
     assert counts.cost == "$0"

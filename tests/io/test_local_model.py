@@ -55,7 +55,7 @@ def test_tokens_are_counted_and_the_limit_holds() -> None:
     assert (short.completion_tokens, short.finish_reason) == (5, "length")
     assert longer.completion_tokens == 8
     assert longer.prompt_tokens > short.prompt_tokens > 5
-    assert short.model == "smollm2-135m-instruct"
+    assert short.model == "gland-local/smollm2-135m-instruct"
 
 
 @pytest.mark.parametrize("seed", range(3))
