@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from gland_assets.core.levels import PARTITIONED
 from gland_assets.core.plan import Plan, make_plan
@@ -46,8 +47,7 @@ def report_up_to_date(instance: dg.DagsterInstance, project: Project, warehouse:
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
     differing = []
     for level, seen in _seen(_plan(project, warehouse), PARTITIONED).items():
-        known = latest.get(keys[level])
-        if known and known.evaluation and {name: entry.value for name, entry in known.evaluation.metadata.items()} == seen:
+        if _known(latest.get(keys[level])) == seen:
             continue
         evaluation = dg.AssetCheckEvaluation(
             asset_key=dg.AssetKey(level), check_name=NAME, passed=_passes(seen), severity=dg.AssetCheckSeverity.WARN,
@@ -74,6 +74,12 @@ def _seen(plan: Plan, levels: Iterable[str]) -> dict[str, dict[str, Any]]:
             seen["disciplines"] = ", ".join(behind[:SHOWN]) + (f" and {len(behind) - SHOWN} more" if len(behind) > SHOWN else "")
         found[level] = seen
     return found
+
+
+def _known(record: AssetCheckExecutionRecord | None) -> dict[str, Any] | None:
+    """What an evaluation saw; None for one that is planned, or was when its run ended."""
+    evaluation = record.evaluation if record else None
+    return {name: entry.value for name, entry in evaluation.metadata.items()} if isinstance(evaluation, dg.AssetCheckEvaluation) else None
 
 
 def _entry(value: int | str) -> dg.MetadataValue[Any]:

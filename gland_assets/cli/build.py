@@ -16,6 +16,7 @@ from gland_assets.cli.publish import bring_up, told
 from gland_assets.cli.stopping import Stopping
 from gland_assets.core.errors import SettingsError, Stopped, WarehouseBusy
 from gland_assets.core.plan import Plan, make_plan
+from gland_assets.core.project import STAGES
 
 if TYPE_CHECKING:
     from gland_assets.assets.build import BuildResult
@@ -46,6 +47,8 @@ def build(
     if estimate.calls and (missing := check_environment(project, os.environ)):
         raise SettingsError(missing)
     render.say(f"{render.several(len(late), 'discipline')} to bring up to date. {estimates.in_words(estimate)}")
+    if any(project.preferred(project.discipline(slug), stage).local for slug in late for stage in STAGES):
+        render.say("The bundled local model is asked: what it writes is of demonstration quality, not for training.")
     if not yes:
         consent.ask(estimate)
     counts = Counts(late, estimate.calls + estimate.reused, estimate.seconds)

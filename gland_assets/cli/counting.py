@@ -135,6 +135,11 @@ class Counts:
         return self.rows / self._working if self._working >= SOONEST_S else 0.0
 
     @property
+    def pace(self) -> str:
+        """Rows a second, or a minute where they come slowly."""
+        return f"{self.rate:.1f} rows/s" if self.rate >= 1 else f"{60 * self.rate:.0f} rows/min"
+
+    @property
     def share(self) -> float:
         """How much of the work is done, 0 to 1: by replies where any are expected, else by disciplines."""
         if self.disciplines == self.done:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ class Board:
         if isinstance(event, Asked) and self._worth_showing(event) and (self._sample is None or now - self._sampled_at >= every):
             self._sample, self._sampled_at = event, now
             if self._live is None:
-                self._line(f"        {event.stage}/{event.discipline}: {render.cut(event.text, 160)}")
+                self._line(f"        {event.stage}/{event.discipline}: {render.cut(said(event.text), 160)}")
         if self._live is None and now - self._told_at >= LINE_S:
             self._told_at = now
             self._line(self._status())
@@ -68,7 +69,7 @@ class Board:
         counts = self.counts
         parts = [
             f"{counts.done}/{counts.disciplines} disciplines",
-            f"{render.several(counts.rows, 'row')} ({counts.rate:.1f}/s)",
+            f"{render.several(counts.rows, 'row')} ({counts.pace})",
             render.several(counts.calls, "call"),
             f"{counts.reused:,} from the store" if counts.reused else "",
             f"{counts.rejected:,} rejected" if counts.rejected else "",
@@ -95,7 +96,7 @@ class Board:
                 f"{render.tokens(counts.tokens)} tokens", counts.cost,
             ) if part
         )  # fmt: skip
-        pace = f"{counts.rate:.1f} rows/s, {clock(counts.elapsed)} so far"
+        pace = f"{counts.pace}, {clock(counts.elapsed)} so far"
         return Group(head, bar, Text(), self._levels(), Text(), Text(f"  {spent}"), Text(f"  {pace}"), Text(), self._shown_sample())
 
     def _levels(self) -> Table:
@@ -111,8 +112,17 @@ class Board:
         if self._sample is None:
             return Text()
         width = max(20, self._console.width - 4)
-        shown = Text(render.cut(self._sample.text, 3 * width), "italic")
+        shown = Text(render.cut(said(self._sample.text), 3 * width), "italic")
         return Group(Text(f"  {self._sample.stage}/{self._sample.discipline}", "dim"), Padding(shown, (0, 2)))
+
+
+def said(text: str) -> str:
+    """The words of a reply that came as JSON; any other reply as it is."""
+    try:
+        held = json.loads(text)
+    except ValueError:
+        return text
+    return "; ".join(str(value) for value in held.values()) if isinstance(held, dict) else text
 
 
 def clock(seconds: float) -> str:

@@ -53,7 +53,7 @@ _REQUEST = re.compile(
 )
 _LEANING = re.compile(
     r"\b(?:this|that|the|a) (?:course|class|lesson|session|syllabus|text|sentence|passage|article|list|question|quiz|exam)s?\b"
-    r"|\b(?:following|above)\b|\bcorrect answer\b|\bof (?:these|those)\b",
+    r"|\b(?:following|above|session)\b|\bcorrect answer\b|\bof (?:these|those)\b",
     re.IGNORECASE,
 )
 _CUT_OFF = re.compile(r" (?:of|the|a|an|and|or|with|that|which|from|by)$|[a-z] ?[-–(/&]$")

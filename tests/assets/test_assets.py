@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 def folder(tmp_path: Path, server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SMALL_KEY", "key-of-the-test")
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "unused"))
-    return declare(tmp_path / "project", head=SERVED.format(url=server.url, pairs=4))
+    return declare(tmp_path / "project", head=SERVED.format(url=server.url, pairs=4, parallel=8))
 
 
 @pytest.fixture

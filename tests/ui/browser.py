@@ -6,9 +6,8 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 SWITCHES = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -19,19 +18,21 @@ MADE_MS = 150_000  # until a run must have succeeded
 
 
 @contextmanager
-def chromium(profile: Path, width: int = 1600, height: int = 1000, scale: float = 1) -> Iterator[BrowserContext]:
+def chromium() -> Iterator[Browser]:
     """A browser over a fresh profile. Fails with how to install it when there is none."""
     executable = shutil.which("chromium")
     assert executable, "apt-get install chromium"
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=executable, headless=True, args=SWITCHES,
-            viewport={"width": width, "height": height}, device_scale_factor=scale,
-        )  # fmt: skip
-        context.set_default_timeout(SEEN_MS)
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=executable, headless=True, args=SWITCHES) as browser:
         expect.set_options(timeout=SEEN_MS)
-        yield context
-        context.close()
+        yield browser
+
+
+@contextmanager
+def new_page(browser: Browser, width: int = 1600, height: int = 1000, scale: float = 1) -> Iterator[Page]:
+    """A page that remembers nothing of earlier ones."""
+    with browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale) as context:
+        context.set_default_timeout(SEEN_MS)
+        yield context.new_page()
 
 
 def open_lineage(page: Page, url: str) -> None:
@@ -39,8 +40,6 @@ def open_lineage(page: Page, url: str) -> None:
     page.goto(f"{url}/asset-groups")
     expect(page.get_by_role("button", name="Materialize all")).to_be_enabled()
     expect(page.get_by_text("instructions").last).to_be_visible()
-    canvas = page.locator("svg").last
-    expect(canvas).to_be_visible()
     size = page.viewport_size
     assert size
     page.mouse.click(size["width"] * 0.65, size["height"] - 60, button="right")  # where no asset stands
@@ -91,3 +90,10 @@ def open_partition(page: Page, url: str, asset: str, partition: str) -> None:
 def partition_row(page: Page, partition: str) -> Locator:
     """The partition in the list on an asset's page."""
     return page.get_by_text(partition, exact=True).first
+
+
+def open_sensor(page: Page, url: str, sensor: str) -> None:
+    """A sensor's page, come from the list of what is automated."""
+    page.goto(f"{url}/automation")
+    page.get_by_text(sensor).first.click()
+    expect(page.get_by_text("Latest tick")).to_be_visible()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import psutil
 
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 GLAND = [sys.executable, "-c", "import sys; from gland_assets.cli import main; sys.exit(main())"]
 START_S = 120.0
 STOP_S = 60.0
+TICKS_S = 90.0
 HELD_S = 30.0  # while another process has gland.duckdb
 TAXONOMY = """
 [dataset]
@@ -87,6 +89,24 @@ class Interface:
                 if time.monotonic() > give_up:
                     raise
                 time.sleep(0.5)
+
+    def automatic_runs(self) -> list[dg.DagsterRun]:
+        """The runs that Dagster's automation launched by itself."""
+        with dg.DagsterInstance.from_config(str(self.warehouse / "dagster")) as instance:
+            return list(instance.get_runs(dg.RunsFilter(tags={"dagster/sensor_name": "free_levels"})))
+
+    def wait_for_ticks(self, sensor: str, count: int) -> None:
+        """Until `sensor` has looked `count` more times."""
+        since, give_up = time.time(), time.monotonic() + TICKS_S
+        with dg.DagsterInstance.from_config(str(self.warehouse / "dagster")) as instance:
+            while time.monotonic() < give_up:
+                for state in instance.all_instigator_state():
+                    if state.instigator_name == sensor:
+                        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, after=since)
+                        if sum(tick.is_completed for tick in ticks) >= count:
+                            return
+                time.sleep(0.5)
+        raise AssertionError(f"{sensor} does not look any more")
 
     def processes(self) -> list[psutil.Process]:
         """Every living process of this interface, wherever it stands: its Dagster home is in their environment."""

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-
-import dagster as dg
 from playwright.sync_api import Page, expect
 
-from gland_assets.core.levels import DECLARED, GENERATED, PARTITIONED, UNPARTITIONED
-from tests.server import ModelServer
-from tests.ui.browser import launch_job, open_lineage, open_partition, partition_row, see_success
+from gland_assets.core.checks import CHECKS
+from gland_assets.core.levels import DECLARED, GENERATED, UNPARTITIONED
+from gland_assets.core.tables import TABLES
+from tests.ui.browser import open_lineage, open_partition, open_sensor, partition_row
+from tests.ui.conftest import Made
 from tests.ui.interface import Interface
-
-BY_DISCIPLINE = "select discipline, count(*) from dataset group by all order by all"
-FREE_LEVELS = "dagster/sensor_name"
-
-
-def disciplines_asked(model: ModelServer) -> Counter[str]:
-    """Requests the server got, by the discipline they name."""
-    bodies = [" ".join(message["content"] for message in entry["body"]["messages"]) for entry in model.log]
-    return Counter(name for body in bodies for name in ("Logic", "Algebra", "Cooking", "Set theory") if name in body)
 
 
 def test_the_lineage_shows_every_level(interface: Interface, page: Page) -> None:
     open_lineage(page, interface.url)
 
-    for asset in (*DECLARED, *GENERATED, "signatures", *UNPARTITIONED):
-        expect(page.locator(f"a[href*='{asset}'], foreignObject").get_by_text(asset, exact=True).first).to_be_visible()
-    for recipe in GENERATED:  # beside the asset of the same name
-        assert page.locator("foreignObject").get_by_text(recipe, exact=True).count() == 2
+    drawn = page.locator("foreignObject")
+    for asset in (*DECLARED, "signatures", *UNPARTITIONED):
+        expect(drawn.get_by_text(asset, exact=True)).to_be_visible()
+    for asset in GENERATED:  # beside its recipe, which has the same name
+        expect(drawn.get_by_text(asset, exact=True)).to_have_count(2)
+        expect(drawn.get_by_text(asset, exact=True).last).to_be_visible()
 
 
 def test_an_asset_shows_each_discipline_as_a_partition(interface: Interface, page: Page) -> None:
@@ -39,6 +30,70 @@ def test_an_asset_shows_each_discipline_as_a_partition(interface: Interface, pag
         expect(partition_row(page, slug)).to_be_visible()
 
 
-def test_one_click_makes_a_discipline_with_rows_to_select(interface: Interface, logic_made: str) -> None:
-    assert interface.select(BY_DISCIPLINE) == [("logic", 4)]
-    assert interface.select("select distinct discipline from subjects") == [("logic",)]
+def test_one_click_makes_a_discipline_with_rows_to_select_and_no_other(logic_made: Made) -> None:
+    assert logic_made.rows == {"logic": 4}
+    assert logic_made.asked == {"logic"}
+
+
+def test_a_partition_tells_what_it_holds_and_what_it_cost(interface: Interface, logic_made: Made, page: Page) -> None:
+    open_partition(page, interface.url, "questions", "logic")
+
+    expect(page.get_by_text("Materialized", exact=True)).to_be_visible()
+    for name, value in {"dagster/partition_row_count": "4", "failed_rows": "0", "calls": "4"}.items():
+        expect(page.get_by_role("row", name=name)).to_contain_text(value)
+    tokens, usd = page.get_by_role("row", name="prompt_tokens"), page.get_by_role("row", name="usd")
+    assert int(tokens.inner_text().split()[1]) > 0
+    assert float(usd.inner_text().split()[1]) > 0
+    page.get_by_role("row", name="preview").get_by_text("Show Markdown").click()
+    ((question,),) = interface.select("select text from questions where discipline = 'logic' order by question_id limit 1")
+    expect(page.locator(".dagster-dialog table")).to_contain_text(" ".join(question.split())[:60])
+
+
+def test_an_asset_shows_its_columns_and_checks(interface: Interface, logic_made: Made, page: Page) -> None:
+    page.goto(f"{interface.url}/assets/questions")
+    for column in TABLES["questions"].columns:
+        expect(page.get_by_role("row", name=column.meaning)).to_contain_text(column.name)
+
+    page.get_by_role("tab", name="Checks").click()
+    for check in (*CHECKS["questions"], "up_to_date"):
+        expect(page.get_by_role("link", name=check)).to_contain_text("Succeeded")
+
+
+def test_the_job_makes_what_is_missing_and_asks_for_nothing_else(all_made: Made) -> None:
+    assert all_made.rows == {"logic": 4, "algebra": 4, "cooking": 4}
+    assert all_made.asked == {"algebra", "cooking"}
+
+
+def test_an_edit_shows_without_a_restart(interface: Interface, edited: None, page: Page) -> None:
+    interface.wait_for_ticks("taxonomy_watch", 1)
+
+    page.goto(f"{interface.url}/assets/questions?view=partitions")
+    expect(partition_row(page, "baking")).to_be_visible()
+    page.goto(f"{interface.url}/assets/questions?view=checks&checkDetail=up_to_date")
+    expect(page.get_by_role("link", name="up_to_date")).to_contain_text("Failed")
+    expect(page.get_by_role("row", name="disciplines")).to_contain_text("cooking")
+
+
+def test_the_job_brings_just_the_changed_disciplines_up_to_date(changed_made: Made) -> None:
+    assert changed_made.rows == {"logic": 4, "algebra": 4, "cooking": 6, "baking": 4}
+    assert changed_made.asked == {"cooking", "baking"}
+
+
+def test_an_unusable_taxonomy_is_told_by_the_sensor_and_breaks_no_page(interface: Interface, changed_made: Made, page: Page) -> None:
+    sound = interface.taxonomy.read_text()
+    interface.taxonomy.write_text(sound + "pairs = = 3\n")
+    try:
+        interface.wait_for_ticks("taxonomy_watch", 1)
+        open_lineage(page, interface.url)
+        expect(page.locator("foreignObject").get_by_text("dataset", exact=True)).to_be_visible()
+        open_sensor(page, interface.url, "taxonomy_watch")
+        page.get_by_text("0 runs requested").first.hover()
+        expect(page.get_by_text(f"taxonomy.toml:{len(sound.splitlines()) + 1}: the file: not TOML").first).to_be_visible()
+    finally:
+        interface.taxonomy.write_text(sound)
+
+
+def test_automation_has_nothing_left_to_do(interface: Interface, changed_made: Made) -> None:
+    interface.wait_for_ticks("free_levels", 2)
+
+    assert interface.automatic_runs() == []
