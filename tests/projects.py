@@ -30,7 +30,13 @@ def small_project(slugs: Mapping[str, tuple[str, str]] | None = None, **override
         discipline = Discipline(slug, slug.title(), subfield, top, position, SETTINGS)
         fields.setdefault(top, {}).setdefault(subfield, []).append(discipline)
     tree = tuple(
-        Field(top, top.title(), i, None, tuple(Subfield(s, s.title(), top, j, None, tuple(found)) for j, (s, found) in enumerate(below.items())))
+        Field(
+            top,
+            top.title(),
+            i,
+            None,
+            tuple(Subfield(s, s.title(), top, j, None, tuple(found)) for j, (s, found) in enumerate(below.items())),
+        )
         for i, (top, below) in enumerate(fields.items())
     )
     deployments = {"main": Deployment("main", "model-a"), "spare": Deployment("spare", "model-b")}

@@ -15,10 +15,11 @@ def when_partition_changed() -> dg.AutomationCondition:
 
 
 def when_changed() -> dg.AutomationCondition:
-    """For an unpartitioned level: some upstream partition was updated. `eager()` would wait until none is missing.
+    """For an unpartitioned level: some upstream partition was updated, and none since the last look.
 
-    It waits for signatures that are due themselves: `will_be_requested()` sees only what can share a run, and they cannot.
+    Not `eager()`, which would wait until none is missing. The pause keeps it out of the way of a build, which publishes for itself
+    once its disciplines are done.
     """
     asset = dg.AutomationCondition
-    coming = asset.any_deps_match(when_partition_changed()).allow(dg.AssetSelection.assets("signatures"))
-    return asset.any_deps_updated().since_last_handled() & ~coming & ~asset.any_deps_in_progress() & ~asset.in_progress()
+    moving = asset.any_deps_match(asset.newly_updated()) | asset.any_deps_in_progress() | asset.in_progress()
+    return asset.any_deps_updated().since_last_handled() & ~moving

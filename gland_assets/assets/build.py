@@ -192,4 +192,3 @@ class _Crew:
                     self._on_event(event)
         except Empty:
             pass
-

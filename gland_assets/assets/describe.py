@@ -15,7 +15,8 @@ from gland_assets.io.builder import Outcome
 
 OWNERS = ["team:dataset"]
 PREVIEW_ROWS = 5
-PREVIEW_CHARS = 160
+PREVIEW_CHARS = 160  # of a cell
+INLINE_CHARS = 999  # of the whole: a longer table hides behind a link
 TOLD_ELSEWHERE = ("discipline", "request_key", "position", "sample_index", "made_at", "failure")
 
 DESCRIBED = {**TABLES, DATASET.name: DATASET}
@@ -90,6 +91,8 @@ def preview(rows: Sequence[Mapping[str, Any]]) -> str:
         return "No rows."
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
     lines += ["| " + " | ".join(_cell(cells.get(name, "")) for name in names) + " |" for cells in shown]
+    while len(lines) > 3 and sum(map(len, lines)) + len(lines) > INLINE_CHARS:
+        lines.pop()
     return "\n".join(lines)
 
 

@@ -78,7 +78,9 @@ def work(worker: int, orders: Orders, tasks: Connection, events: "Queue[tuple[in
             tell(Finished(worker, task, fault))
 
 
-def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, task: Task, build_id: str, tell: Callable[[Event], None]) -> GlandError | None:
+def _run(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, task: Task, build_id: str, tell: Callable[[Event], None]
+) -> GlandError | None:
     try:
         result = job.execute_in_process(
             run_config=QUIET, instance=instance, partition_key=task.discipline, tags={"gland/build": build_id},

@@ -47,6 +47,7 @@ def connect(project: Project, here: Places) -> duckdb.DuckDBPyConnection:
 
     connection = connect_live(project, here.warehouse)
     folders = files_list(*(f"{here.warehouse / name}/" for name in READABLE))
+    connection.execute("set enable_progress_bar = false")  # it would be printed among the rows
     connection.execute("set python_enable_replacements = false")  # or a table's name could mean a variable of ours
     connection.execute(f"set allowed_directories = {folders}")
     connection.execute("set enable_external_access = false")

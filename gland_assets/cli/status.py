@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from gland_assets.cli import estimates, render
@@ -21,6 +22,9 @@ from gland_assets.core.plan import Plan, make_plan
 if TYPE_CHECKING:
     from gland_assets.core.project import Project
     from gland_assets.core.state import PartitionMeta
+
+NARROWER = ((), ("last built",), ("last built", "subjects", "syllabi"), ("last built", "subjects", "syllabi", "questions", "state"))
+"""Columns that are left out, the more the narrower the terminal is."""
 
 Metas = Mapping[tuple[str, str], "PartitionMeta"]
 
@@ -68,10 +72,11 @@ def _published(project: Project, here: Places) -> tuple[dict[str, int], dict[str
     """Kept pairs by discipline, and the latest build, from the live views."""
     if not here.warehouse.is_dir():
         return {}, None
-    from gland_assets.io.live import connect_live, steady
+    from gland_assets.cli.sql import connect
+    from gland_assets.io.live import steady
 
     counted = "select discipline, count(*) from questions where status = 'kept' group by all"
-    with closing(connect_live(project, here.warehouse)) as connection:
+    with closing(connect(project, here)) as connection:
         kept = steady(lambda: connection.execute(counted)).fetchall()
         builds = connection.execute("from builds order by started_at desc limit 1")
         names, row = [column[0] for column in builds.description], builds.fetchone()
@@ -135,18 +140,11 @@ def _as_json(standings: list[Standing], last: dict[str, Any] | None) -> dict[str
 
 def _show(project: Project, standings: list[Standing], last: dict[str, Any] | None) -> None:
     made = {standing.slug: standing for standing in standings if standing.state != "missing"}
-    numbers = [*GENERATED, "kept", "failed", "cost"]
-    table = render.headed(["discipline", "state", *numbers, "last built"], right=numbers, whole=["discipline", "state", "last built"])
-    for field in project.fields:
-        within = [made[d.slug] for subfield in field.subfields for d in subfield.disciplines if d.slug in made]
-        if within:
-            table.add_row(Text(field.name, "bold"))
-            for standing in within:
-                _add(table, standing, indent="  ")
     if made:
-        if len(made) > 1:
-            _add(table, _totals(standings))
-        render.put(table)
+        console = render.out()
+        tables = (_table(project, made, _totals(standings), without) for without in NARROWER)
+        table = next((each for each in tables if render.measured(console, each) <= console.width), None)
+        render.put(table or _table(project, made, _totals(standings), NARROWER[-1]), console)
         render.say()
     missing = [standing.slug for standing in standings if standing.state == "missing"]
     if missing:
@@ -155,14 +153,33 @@ def _show(project: Project, standings: list[Standing], last: dict[str, Any] | No
         render.say(f"Last build: {_last(last)}")
 
 
-def _add(table: Any, standing: Standing, indent: str = "") -> None:
+def _table(project: Project, made: Mapping[str, Standing], totals: Standing, without: Collection[str]) -> Table:
+    """A line a discipline that has been made, under its field, and their sum."""
+    numbers = [name for name in (*GENERATED, "kept", "failed", "cost") if name not in without]
+    names = [name for name in ("discipline", "state", *numbers, "last built") if name not in without]
+    table = render.headed(names, right=numbers, whole=names)
+    for field in project.fields:
+        within = [made[d.slug] for subfield in field.subfields for d in subfield.disciplines if d.slug in made]
+        if within:
+            table.add_row(Text(field.name, "bold"))
+            for standing in within:
+                table.add_row(*(_cells(standing, indent="  ")[name] for name in names))
+    if len(made) > 1:
+        table.add_row(*(_cells(totals)[name] for name in names))
+    return table
+
+
+def _cells(standing: Standing, indent: str = "") -> dict[str, Text | str]:
     style = {"stale": "yellow", "built": "green"}.get(standing.state, "")
-    rows = [f"{found[0]:,}" if found else "–" for found in standing.rows.values()]
-    table.add_row(
-        f"{indent}{standing.slug}", Text(standing.state, style), *rows, f"{standing.kept:,}",
-        Text(f"{standing.failed:,}" if standing.failed else "", "red"), "unknown" if standing.usd is None else render.money(standing.usd),
-        render.moment(standing.built_at),
-    )  # fmt: skip
+    return {
+        "discipline": f"{indent}{standing.slug}",
+        "state": Text(standing.state, style),
+        **{level: f"{found[0]:,}" if found else "–" for level, found in standing.rows.items()},
+        "kept": f"{standing.kept:,}",
+        "failed": Text(f"{standing.failed:,}" if standing.failed else "", "red"),
+        "cost": "unknown" if standing.usd is None else render.money(standing.usd),
+        "last built": render.moment(standing.built_at),
+    }
 
 
 def _last(build: Mapping[str, Any]) -> str:

@@ -58,10 +58,10 @@ def failures(project: Project, here: Places, counts: Counts, result: BuildResult
     """The causes of the rows that failed in this build, the most frequent first."""
     if not counts.failed:
         return
-    from gland_assets.io.live import connect_live
+    from gland_assets.cli.sql import connect
     from gland_assets.io.sql import query
 
-    with closing(connect_live(project, here.warehouse)) as connection:
+    with closing(connect(project, here)) as connection:
         found = connection.execute(query("show/causes"), [result.build_id]).fetchall()
     render.say(f"{render.several(counts.failed, 'row')} failed; the rest stands:")
     table = render.columns(0)

@@ -114,5 +114,7 @@ def check_answers(questions: Sequence[Question], answers: Sequence[Answer]) -> l
     return [
         _unique([answer.answer_id for answer in answers]),
         CheckOutcome("no_empty_answer", not empty, {"empty": len(empty), "examples": ", ".join(empty[:3])}),
-        CheckOutcome("answers_match_questions", not lone, {"questions": len(asked), "unmatched": len(lone), "examples": ", ".join(lone[:3])}),
+        CheckOutcome(
+            "answers_match_questions", not lone, {"questions": len(asked), "unmatched": len(lone), "examples": ", ".join(lone[:3])}
+        ),
     ]

@@ -5,41 +5,57 @@ Free text first because a format demanded in the first turn lowers quality (GLAN
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from gland_assets.core.fanout import each
 from gland_assets.core.hashing import derive_seed, digest
 from gland_assets.core.making import Making
 from gland_assets.core.parsing import SessionFound, SubjectFound, parse_prose, parse_subjects, parse_syllabus
 from gland_assets.core.records import Failure, KeyConcept, Session, Subject, Syllabus
-from gland_assets.core.requests import Message, Reply, RequestFailed
+from gland_assets.core.requests import PASSING, Message, Reply, Request, RequestFailed
 from gland_assets.core.schemas import prose_schema, subjects_schema, syllabus_schema
 
+T = TypeVar("T")
 
-def _prose(reply: Reply) -> str:
-    return parse_prose(reply.text)
+CONVERSATIONS = 3
+"""Times both turns are gone through when no reply to the second can be used: then the first may hold nothing to read out."""
+
+
+async def _converse(making: Making, first: Request, extract: Request, accept: Callable[[Reply], T]) -> tuple[T, Reply]:
+    """The value read from the second turn, and its reply. `extract` is the second turn's request, its messages that turn alone."""
+    for conversation in range(CONVERSATIONS):
+        seed = derive_seed(first.seed, "conversation", conversation) if conversation else first.seed
+        text, _ = await making.ask(replace(first, seed=seed), lambda reply: parse_prose(reply.text))
+        messages = (*first.messages, Message("assistant", text), *extract.messages)
+        try:
+            return await making.ask(replace(extract, seed=seed, messages=messages), accept)
+        except RequestFailed as error:
+            unread = error.cause not in PASSING and error.attempts > 0
+            if not unread or conversation == CONVERSATIONS - 1:
+                raise
+    raise AssertionError("no conversation was tried")
 
 
 async def make_subjects(making: Making) -> list[Subject]:
     """The subjects of one discipline: every query's, merged by name in the order first found; a failed query is a failure row."""
     slug, settings = making.discipline.slug, making.discipline.settings
     least, most = settings.subjects
-    local = making.preferred("subjects").local  # it seldom comes to an end by itself; what it said until then can be read
+    local = making.preferred("subjects").local
+    spoken = prose_schema() if local else None
 
     async def query(number: int) -> tuple[list[SubjectFound], str] | Failure:
         row = digest("subjects", slug, number)
         seed = derive_seed(settings.seed, slug, "subjects", number)
         ask = making.turn("subjects.ask.txt", least=str(least), most=str(most))
         extract = making.turn("subjects.extract.txt", least=str(least), most=str(most))
+        first = making.request("subjects", row, "subjects.ask.txt", (ask,), seed, number, spoken)
+        second = making.request("subjects", row, "subjects.extract.txt", (extract,), seed, number, subjects_schema(least, most, local))
         try:
-            listing = making.request("subjects", row, "subjects.ask.txt", (ask,), seed, number, may_be_cut=local)
-            text, _ = await making.ask(listing, _prose)
-            request = making.request(
-                "subjects", row, "subjects.extract.txt", (ask, Message("assistant", text), extract), seed, number,
-                subjects_schema(least, most, local),
-            )  # fmt: skip
-            found, reply = await making.ask(request, lambda reply: parse_subjects(reply.text, making.discipline.name, least, most))
+            found, reply = await _converse(
+                making, first, second, lambda reply: parse_subjects(reply.text, making.discipline.name, least, most)
+            )
         except RequestFailed as error:
             return making.failure(error)
         return found, reply.request_key
@@ -77,6 +93,7 @@ async def make_syllabi(making: Making, subjects: Sequence[Subject]) -> list[Syll
     slug, settings = making.discipline.slug, making.discipline.settings
     least, most = settings.sessions
     local = making.preferred("syllabi").local
+    spoken = prose_schema() if local else None
 
     async def one(subject: Subject) -> Syllabus:
         assert subject.name is not None and subject.level is not None
@@ -87,14 +104,10 @@ async def make_syllabi(making: Making, subjects: Sequence[Subject]) -> list[Syll
             least=str(least), most=str(most),
         )  # fmt: skip
         extract = making.turn("syllabi.extract.txt", subject=subject.name, least=str(least), most=str(most))
+        first = making.request("syllabi", identity, "syllabi.ask.txt", (ask,), seed, schema=spoken)
+        second = making.request("syllabi", identity, "syllabi.extract.txt", (extract,), seed, schema=syllabus_schema(least, most, local))
         try:
-            plan = making.request("syllabi", identity, "syllabi.ask.txt", (ask,), seed, may_be_cut=local)
-            text, _ = await making.ask(plan, _prose)
-            request = making.request(
-                "syllabi", identity, "syllabi.extract.txt", (ask, Message("assistant", text), extract), seed,
-                schema=syllabus_schema(least, most, local),
-            )  # fmt: skip
-            found, reply = await making.ask(request, lambda reply: parse_syllabus(reply.text, subject.name or "", least, most))
+            found, reply = await _converse(making, first, second, lambda reply: parse_syllabus(reply.text, subject.name or "", least, most))
         except RequestFailed as error:
             failure = making.failure(error)
             return Syllabus(identity, subject.subject_id, slug, None, 0, failure.request_key, (), failure)

@@ -39,12 +39,12 @@ class Making:
 
     def request(
         self, stage: str, row: str, prompt: str, messages: tuple[Message, ...], seed: int,
-        sample: int = 0, schema: Mapping[str, Any] | None = None, may_be_cut: bool = False,
+        sample: int = 0, schema: Mapping[str, Any] | None = None,
     ) -> Request:  # fmt: skip
         """A request of `stage` for the row named `row`, last turn from the prompt file `prompt`."""
         return Request(
             stage, self.discipline.slug, row, messages, prompt_hash(self.project.prompts[prompt]),
-            self.discipline.settings.stages[stage], seed, sample, schema, may_be_cut,
+            self.discipline.settings.stages[stage], seed, sample, schema,
         )  # fmt: skip
 
     def failure(self, error: RequestFailed) -> Failure:

@@ -45,8 +45,8 @@ _ANSWER_LABEL = re.compile(
     r"[*_# \t]*\b(?:(?:model|sample|correct|expected) )?(?:answer|solution)[*_]*[ \t]*[:：][*_]*[ \t]*", re.IGNORECASE
 )
 _REQUEST = re.compile(
-    r"(?:please |briefly )?(?:analy[sz]e|argue|assess|calculate|classify|compare|compute|construct|convert|create|define|demonstrate|derive|"
-    r"describe|design|determine|develop|discuss|estimate|evaluate|examine|explain|explore|find|give|identify|illustrate|implement|interpret|"
+    r"(?:please |briefly )?(?:analy[sz]e|argue|assess|calculate|classify|compare|compute|construct|convert|create|define|"
+    r"demonstrate|derive|describe|design|determine|develop|discuss|estimate|evaluate|examine|explain|explore|find|give|identify|illustrate|implement|interpret|"
     r"justify|list|name|outline|plan|predict|propose|prove|rank|rewrite|show|simplify|sketch|solve|state|suggest|summari[sz]e|translate|"
     r"use|write)\b",
     re.IGNORECASE,
@@ -159,17 +159,26 @@ def asks(text: str) -> bool:
 
 
 def names_one_of(text: str, concepts: Sequence[str]) -> bool:
-    """Whether a text has a word of at least one concept, whatever its ending. Words under four letters count when there are no others."""
+    """Whether a text has a word of at least one concept, in any form; words under four letters tell only where there are no others."""
     said = {word.casefold() for word in _WORD.findall(text)}
-    wanted = {word.casefold() for concept in concepts for word in _WORD.findall(concept)}
-    telling = {word for word in wanted if len(word) > 3} or wanted
-    return any(_akin(one, other) for one in said for other in telling)
+    return any(_akin(one, other) for concept in concepts for other in _telling(concept) for one in said)
 
 
 def level_of(value: Any) -> str:
     """`beginner`, `intermediate` or `advanced`: the first of them that a model's words speak of; `intermediate` when they speak of none."""
     said = value.casefold() if isinstance(value, str) else ""
-    stems = {"beginn": 0, "basic": 0, "intro": 0, "element": 0, "found": 0, "fundam": 0, "intermed": 1, "medium": 1, "advanc": 2, "expert": 2}
+    stems = {
+        "beginn": 0,
+        "basic": 0,
+        "intro": 0,
+        "element": 0,
+        "found": 0,
+        "fundam": 0,
+        "intermed": 1,
+        "medium": 1,
+        "advanc": 2,
+        "expert": 2,
+    }
     places = sorted((said.find(stem), rank) for stem, rank in stems.items() if stem in said)
     return ("beginner", "intermediate", "advanced")[places[0][1] if places else 1]
 
@@ -182,6 +191,11 @@ def _pointed(text: str, concepts: Sequence[str]) -> str:
     if not names_one_of(text, concepts):
         raise Rejected("off_topic", text[:200])
     return text
+
+
+def _telling(concept: str) -> set[str]:
+    words = {word.casefold() for word in _WORD.findall(concept)}
+    return {word for word in words if len(word) > 3} or words
 
 
 def _akin(one: str, other: str) -> bool:

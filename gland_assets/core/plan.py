@@ -112,9 +112,7 @@ def dataset_fingerprint(project: Project, metas: Metas) -> str:
 
 def _hashes(project: Project, metas: Metas, levels: Iterable[str], attribute: str) -> list[Any]:
     slugs = [discipline.slug for discipline in project.disciplines()]
-    return [
-        [level, slug, getattr(metas[level, slug], attribute)] for level in levels for slug in sorted(slugs) if (level, slug) in metas
-    ]
+    return [[level, slug, getattr(metas[level, slug], attribute)] for level in levels for slug in sorted(slugs) if (level, slug) in metas]
 
 
 def recipe_hash(project: Project, level: str, discipline: Discipline) -> str:

@@ -59,7 +59,7 @@ STRUCTURED = Limits(echo=None, loop=0.75)  # read out of an earlier turn, and li
 OTHER = Limits(echo=0.95)
 
 
-def check(text: str, finish_reason: str, prompts: Sequence[str], stage: str, structured: bool = False, may_be_cut: bool = False) -> None:
+def check(text: str, finish_reason: str, prompts: Sequence[str], stage: str, structured: bool = False) -> None:
     """Raises Rejected(cause, detail), cause one of RULES, when a reply must not be used.
 
     `prompts` are the texts of the turns before it, `structured` says that a JSON schema was asked for:
@@ -73,7 +73,7 @@ def check(text: str, finish_reason: str, prompts: Sequence[str], stage: str, str
         raise Rejected("empty", f"no letter or digit in {text.strip()[:80]!r}")
     if found := loop(said, limits.loop):
         raise Rejected("loop", found)
-    if finish_reason == "length" and not may_be_cut:
+    if finish_reason == "length":
         raise Rejected("cut_off", f"stopped at the token limit after {len(text)} characters; raise max_tokens for stage {stage!r}")
     if found := refusal(said):
         raise Rejected("refusal", f"opens with {found!r}")

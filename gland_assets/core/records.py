@@ -182,8 +182,7 @@ def subject_from(row: Mapping[str, Any]) -> Subject:
 def syllabus_from(row: Mapping[str, Any]) -> Syllabus:
     """A stored row as a Syllabus with its sessions and concepts."""
     sessions = tuple(
-        Session(**{**session, "concepts": tuple(KeyConcept(**c) for c in session["concepts"] or ())})
-        for session in row["sessions"] or ()
+        Session(**{**session, "concepts": tuple(KeyConcept(**c) for c in session["concepts"] or ())}) for session in row["sessions"] or ()
     )
     return Syllabus(**{**row, "sessions": sessions, "failure": _failure(row)})
 

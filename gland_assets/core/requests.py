@@ -38,7 +38,6 @@ class Request:
     seed: int
     sample: int = 0  # index among requests that are alike in all else
     schema: Mapping[str, Any] | None = None  # JSON schema the reply must fit
-    may_be_cut: bool = False  # whether a reply that stops at the token limit still serves; shapes no reply
 
     def retry(self, attempt: int) -> Request:
         """The same request with the seed of its `attempt`-th try; try 0 is the request itself."""

@@ -19,6 +19,7 @@ _DESCRIPTION = f"^(Learn (how|why|what|about)|(Understand|Discover) (how|why|wha
 _ASK = "(What (is|are|do|does|makes|happens)|Why (is|are|do|does)|How (is|are|do|does|can))"
 _QUESTION = f"^({_ASK} {_CLAUSE}{{8,110}}[?]|(Explain|Describe|Compare) {_CLAUSE}{{12,110}}[.])$"
 _TERMS = 3  # terms a list: more, and it repeats itself
+_MOST = 6  # subjects or sessions a reply: more fit neither its context nor llama.cpp's limit on the size of a grammar
 
 
 def _text(meaning: str, pattern: str | None) -> dict[str, Any]:
@@ -30,6 +31,10 @@ def _list(items: dict[str, Any], meaning: str, bounds: tuple[int, int] | None) -
     return found | ({"minItems": bounds[0], "maxItems": bounds[1]} if bounds else {})
 
 
+def _bounds(least: int, most: int, strict_letters: bool) -> tuple[int, int] | None:
+    return (min(least, _MOST), min(most, _MOST)) if strict_letters else None
+
+
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
@@ -38,7 +43,8 @@ def subjects_schema(least: int, most: int, strict_letters: bool = False) -> dict
     """Schema of `{"subjects": [{"subject_name", "subtopics", "level"}]}` for a reply of `least` to `most` subjects.
 
     The counts stand in the descriptions, not as bounds: some providers refuse bounded arrays, and one subject too few is no reason to pay
-    again. `strict_letters` is for the bundled model, which writes English only: it binds counts, letters and lengths in the grammar.
+    again. `strict_letters` is for the bundled model, which writes English only: it binds counts (six at most), letters and
+    lengths in the grammar.
     """
     name, term = (_NAME, _TERM) if strict_letters else (None, None)
     subject = _object(
@@ -48,8 +54,8 @@ def subjects_schema(least: int, most: int, strict_letters: bool = False) -> dict
             "level": {"type": "string", "enum": list(LEVELS)},
         }
     )
-    bounds = (least, most) if strict_letters else None
-    return _object({"subjects": _list(subject, f"Every subject of the text, {least} to {most} of them.", bounds)})
+    entries = _list(subject, f"Every subject of the text, {least} to {most} of them.", _bounds(least, most, strict_letters))
+    return _object({"subjects": entries})
 
 
 def syllabus_schema(least: int, most: int, strict_letters: bool = False) -> dict[str, Any]:
@@ -66,7 +72,7 @@ def syllabus_schema(least: int, most: int, strict_letters: bool = False) -> dict
             "key_concepts": _list(_text("A term, not a sentence.", term), concepts, (_TERMS, _TERMS) if strict_letters else None),
         }
     )
-    sessions = _list(session, f"Every class session in its order, {least} to {most} of them.", (least, most) if strict_letters else None)
+    sessions = _list(session, f"Every class session in its order, {least} to {most} of them.", _bounds(least, most, strict_letters))
     return _object({"sessions": sessions, "introduction": _text("The syllabus's introduction.", opening)})
 
 

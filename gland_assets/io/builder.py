@@ -98,7 +98,9 @@ class Builder:
         try:
             return self.project.discipline(slug)
         except KeyError:
-            raise WarehouseError(f"{self.project.path}: no discipline '{slug}'; refresh the partitions, or add it to the taxonomy") from None
+            raise WarehouseError(
+                f"{self.project.path}: no discipline '{slug}'; refresh the partitions, or add it to the taxonomy"
+            ) from None
 
     def subjects(self, slug: str) -> list[Subject]:
         """The subjects of a discipline, failure rows among them."""

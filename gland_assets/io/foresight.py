@@ -100,7 +100,7 @@ class _Walk:
             reply = self._store.get((key,)).get(key)
             if reply is None:
                 # A first turn that is missing will be followed by the second.
-                self.calls[request.stage] += TURNS[request.stage] if request.schema is None else 1
+                self.calls[request.stage] += TURNS[request.stage] if len(request.messages) == 1 else 1
                 self.missed[request.stage].add(request.row)
                 raise RequestFailed(request, key, "not asked yet", "", 0)
             self.reused[request.stage] += 1
@@ -221,7 +221,9 @@ def _priced(project: Project, per: Mapping[tuple[str, str], Mapping[str, int]], 
         total.completion_tokens += completion
         cost = usd(price_of(deployment), prompt, 0, completion)
         total.usd = None if cost is None or total.usd is None else total.usd + cost
-        speed = completion / LOCAL_TOKENS_A_SECOND if deployment.local else count["calls"] * REMOTE_SECONDS / deployment.max_parallel_requests
+        speed = (
+            completion / LOCAL_TOKENS_A_SECOND if deployment.local else count["calls"] * REMOTE_SECONDS / deployment.max_parallel_requests
+        )
         estimate.seconds += speed
     if estimate.calls:
         estimate.basis = "declared defaults, for want of history" if defaults else "the history of this project"

@@ -231,7 +231,7 @@ def tries_of(preferred: Deployment) -> int:
 def read_reply(request: Request, reply: Reply, accept: Callable[[Reply], T]) -> T:
     """The value of a reply that passes every rule; raises Rejected."""
     prompts = [message.content for message in request.messages]
-    quality.check(reply.text, reply.finish_reason, prompts, request.stage, request.schema is not None, request.may_be_cut)
+    quality.check(reply.text, reply.finish_reason, prompts, request.stage, request.schema is not None)
     if request.schema is not None:
         check_schema(json_of(reply.text), request.schema)
     return accept(reply)

@@ -131,7 +131,7 @@ def test_a_recipe_is_observed_once_and_again_when_it_changes(folder: Path, insta
     project = load_project(taxonomy)
     assert report_recipes(instance, project, tmp_path) == len(recipe_hashes(project)) == 12
     assert report_recipes(instance, project, tmp_path) == 0
-    taxonomy.write_text(taxonomy.read_text() + '  stage.answers.temperature = 0.1\n')
+    taxonomy.write_text(taxonomy.read_text() + "  stage.answers.temperature = 0.1\n")
     assert report_recipes(instance, load_project(taxonomy), tmp_path) == 1
     observed = instance.fetch_observations(dg.AssetKey(["recipes", "answers"]), limit=1).records[0].asset_observation
     assert observed is not None and observed.partition == "music"

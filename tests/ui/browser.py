@@ -92,6 +92,11 @@ def partition_row(page: Page, partition: str) -> Locator:
     return page.get_by_text(partition, exact=True).first
 
 
+def check_row(page: Page, check: str) -> Locator:
+    """A check in the list on an asset's page, with what came of it."""
+    return page.locator("div").filter(has_text=re.compile(rf"^({check})+(Succeeded|Failed)$")).first
+
+
 def open_sensor(page: Page, url: str, sensor: str) -> None:
     """A sensor's page, come from the list of what is automated."""
     page.goto(f"{url}/automation")
