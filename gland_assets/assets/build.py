@@ -168,7 +168,7 @@ class _Crew:
     def dismiss(self) -> None:
         """Let the workers end; those that do not within a few seconds are ended."""
         self._stop_flag.set()
-        for process, tasks in self._workers:
+        for _, tasks in self._workers:
             try:
                 tasks.send(None)
                 tasks.close()

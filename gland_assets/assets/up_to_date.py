@@ -42,20 +42,44 @@ def up_to_date(taxonomy: Path, warehouse: Path) -> dg.AssetChecksDefinition:
 
 
 def report_up_to_date(instance: dg.DagsterInstance, project: Project, warehouse: Path) -> list[str]:
-    """Record the check's outcome, without a run, for each level where it differs from what was last seen. Returns those levels."""
+    """Record the check's outcome, without a run, for each level where it differs from what was last recorded, or is older than what was
+    made since: Dagster disregards a check from before the latest materialization. Returns those levels."""
     keys = {level: dg.AssetCheckKey(dg.AssetKey(level), NAME) for level in PARTITIONED}
-    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
-    differing = []
+    recorded = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
+    made = {
+        record.asset_entry.asset_key: record.asset_entry.last_materialization_record
+        for record in instance.get_asset_records([key.asset_key for key in keys.values()])
+    }
+    told = []
     for level, seen in _seen(_plan(project, warehouse), PARTITIONED).items():
-        if _known(latest.get(keys[level])) == seen:
-            continue
-        evaluation = dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey(level), check_name=NAME, passed=_passes(seen), severity=dg.AssetCheckSeverity.WARN,
-            metadata={name: _entry(value) for name, value in seen.items()},
-        )  # fmt: skip
-        instance.report_runless_asset_event(evaluation)
-        differing.append(level)
-    return differing
+        key = keys[level]
+        if not _holds(instance, recorded.get(key), seen, made.get(key.asset_key)):
+            instance.report_runless_asset_event(_evaluation(level, seen))
+            told.append(level)
+    return told
+
+
+def _holds(
+    instance: dg.DagsterInstance, record: AssetCheckExecutionRecord | None, seen: Mapping[str, Any], made: dg.EventLogRecord | None
+) -> bool:
+    """Whether the recorded check still says what is so, or is being evaluated just now."""
+    if record is None:
+        return False
+    evaluation = record.evaluation
+    if not isinstance(evaluation, dg.AssetCheckEvaluation):  # planned
+        run = instance.get_run_by_id(record.run_id)
+        return run is not None and not run.is_finished
+    current = made is None or made.run_id == record.run_id or made.timestamp < record.create_timestamp
+    return current and {name: entry.value for name, entry in evaluation.metadata.items()} == seen
+
+
+def _evaluation(level: str, seen: Mapping[str, Any]) -> dg.AssetCheckEvaluation:
+    entries: dict[str, dg.MetadataValue[Any]] = {
+        name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.text(value) for name, value in seen.items()
+    }
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(level), check_name=NAME, passed=_passes(seen), severity=dg.AssetCheckSeverity.WARN, metadata=entries
+    )
 
 
 def _plan(project: Project, warehouse: Path) -> Plan:
@@ -74,16 +98,6 @@ def _seen(plan: Plan, levels: Iterable[str]) -> dict[str, dict[str, Any]]:
             seen["disciplines"] = ", ".join(behind[:SHOWN]) + (f" and {len(behind) - SHOWN} more" if len(behind) > SHOWN else "")
         found[level] = seen
     return found
-
-
-def _known(record: AssetCheckExecutionRecord | None) -> dict[str, Any] | None:
-    """What an evaluation saw; None for one that is planned, or was when its run ended."""
-    evaluation = record.evaluation if record else None
-    return {name: entry.value for name, entry in evaluation.metadata.items()} if isinstance(evaluation, dg.AssetCheckEvaluation) else None
-
-
-def _entry(value: int | str) -> dg.MetadataValue[Any]:
-    return dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.text(value)
 
 
 def _count(states: Mapping[str, str], wanted: str) -> int:

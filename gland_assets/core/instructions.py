@@ -89,15 +89,14 @@ async def make_answers(making: Making, questions: Sequence[Question]) -> list[An
 
     async def one(question: Question) -> Answer:
         request = answer_request(making, question)
+        known = (request.row, question.question_id, question.discipline)
         try:
             text, reply = await making.ask(request, lambda reply: parse_answer(reply.text, question.text or ""))
         except RequestFailed as error:
             failure = making.failure(error)
-            return Answer(
-                request.row, question.question_id, question.discipline, None, None, None, None, None, failure.request_key, making.now(), failure
-            )  # fmt: skip
+            return Answer(*known, None, None, None, None, None, failure.request_key, making.now(), failure)
         return Answer(
-            request.row, question.question_id, question.discipline, text, reply.completion_tokens or estimate_tokens(text),
+            *known, text, reply.completion_tokens or estimate_tokens(text),
             reply.finish_reason, reply.deployment, reply.model, reply.request_key, making.now(),
         )  # fmt: skip
 

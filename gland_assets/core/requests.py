@@ -97,4 +97,6 @@ class Ask(Protocol):
     Raises RequestFailed when all tries are used up, Stopped when the build is stopping.
     """
 
-    async def __call__(self, request: Request, accept: Callable[[Reply], T]) -> tuple[T, Reply]: ...
+    async def __call__(self, request: Request, accept: Callable[[Reply], T]) -> tuple[T, Reply]:
+        """See the class."""
+        ...

@@ -37,7 +37,10 @@ class Sample:
 
 
 def deal(subject_count: int, pairs: int) -> list[int]:
-    """How many questions each of `subject_count` subjects is dealt, round robin in their order; they sum to `pairs` (none without subjects)."""
+    """How many questions each of `subject_count` subjects is dealt, round robin in their order.
+
+    They sum to `pairs`, or to 0 without subjects.
+    """
     if subject_count == 0:
         return []
     each, left = divmod(pairs, subject_count)

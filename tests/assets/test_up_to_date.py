@@ -8,13 +8,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from gland_assets.assets.up_to_date import NAME, report_up_to_date
+from gland_assets.assets.up_to_date import NAME, report_up_to_date, up_to_date
 from gland_assets.core.hashing import canonical
 from gland_assets.core.levels import PARTITIONED, UPSTREAM
 from gland_assets.core.project import Project
 from gland_assets.core.recipes import fingerprint, recipe
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.partitions import Partitions
+from gland_assets.io.project import load_project
 from tests.projects import small_project, with_settings
 
 
@@ -72,3 +73,33 @@ def test_nothing_is_recorded_twice_and_taking_the_edit_back_is(instance: dg.Dags
     assert report_up_to_date(instance, edited, tmp_path) == []
     assert report_up_to_date(instance, project, tmp_path) == ["subjects", "syllabi", "questions", "answers", "signatures"]
     assert all(outcome(instance, level)[0] for level in PARTITIONED)
+
+
+@dg.asset
+def syllabi() -> None:
+    """Stands for the level in a run."""
+
+
+def test_what_is_made_afterwards_makes_it_told_again(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """Dagster shows a check from before the latest materialization as not evaluated."""
+    project = small_project()
+    make(project, tmp_path, "logic")
+    report_up_to_date(instance, project, tmp_path)
+
+    dg.materialize([syllabi], instance=instance)
+
+    assert report_up_to_date(instance, project, tmp_path) == ["syllabi"]
+
+
+def test_the_check_can_be_run_by_hand(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    taxonomy = tmp_path / "taxonomy.toml"
+    taxonomy.write_text('[dataset]\nname = "t"\n[[field]]\nname = "F"\n[[field.subfield]]\nname = "S"\ndisciplines = ["Logic"]\n')
+    make(load_project(taxonomy), tmp_path / "warehouse", "logic")
+
+    job = dg.Definitions(
+        assets=[dg.AssetSpec(level) for level in PARTITIONED], asset_checks=[up_to_date(taxonomy, tmp_path / "warehouse")]
+    ).resolve_implicit_global_asset_job_def()
+    assert job.execute_in_process(instance=instance).success
+
+    assert outcome(instance, "answers") == (True, {"fresh": 1, "stale": 0, "waiting": 0, "missing": 0})
+    assert report_up_to_date(instance, load_project(taxonomy), tmp_path / "warehouse") == []

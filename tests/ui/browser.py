@@ -40,10 +40,15 @@ def open_lineage(page: Page, url: str) -> None:
     page.goto(f"{url}/asset-groups")
     expect(page.get_by_role("button", name="Materialize all")).to_be_enabled()
     expect(page.get_by_text("instructions").last).to_be_visible()
+    choose_on_graph(page, "Expand all groups")
+
+
+def choose_on_graph(page: Page, choice: str) -> None:
+    """A choice of the graph's menu, opened with a right click where no asset stands."""
     size = page.viewport_size
     assert size
-    page.mouse.click(size["width"] * 0.65, size["height"] - 60, button="right")  # where no asset stands
-    page.get_by_role("menuitem", name="Expand all groups").click()
+    page.mouse.click(size["width"] * 0.65, size["height"] - 60, button="right")
+    page.get_by_role("menuitem", name=choice).click()
 
 
 def materialize(page: Page, button: str, partition: str) -> str:
