@@ -15,7 +15,7 @@ from tests.ui.browser import choose_on_graph, chromium, new_page, open_lineage
 from tests.ui.interface import GLAND, ROOT, running, write_project
 
 PICTURE = ROOT / "docs" / "lineage.png"
-MARGIN = 16  # pixels around the graph
+MARGIN = 10  # pixels around the graph
 
 
 def draw(page: Page, url: str, path: Path) -> None:
@@ -46,7 +46,7 @@ def main() -> None:
         subprocess.run(build, cwd=ROOT, env=os.environ | {"TEST_KEY": "x"}, check=True)
         with running(taxonomy) as interface:
             interface.wait_for_ticks("taxonomy_watch", 1)
-            with new_page(browser, 1800, 1500) as page:
+            with new_page(browser, 1530, 1500) as page:
                 draw(page, interface.url, PICTURE)
             interface.stop(signal.SIGINT)
     server.stop()

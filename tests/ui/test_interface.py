@@ -94,7 +94,10 @@ def test_an_unusable_taxonomy_is_told_by_the_sensor_and_breaks_no_page(interface
         interface.taxonomy.write_text(sound)
 
 
-def test_automation_has_nothing_left_to_do(interface: Interface, changed_made: Made) -> None:
+def test_automation_comes_to_rest(interface: Interface, changed_made: Made) -> None:
+    """A look that falls between two levels of a build may launch a run, which finds everything made; once all stands, none follows."""
+    interface.wait_for_ticks("free_levels", 2)
+    launched = len(interface.automatic_runs())
     interface.wait_for_ticks("free_levels", 2)
 
-    assert interface.automatic_runs() == []
+    assert len(interface.automatic_runs()) == launched <= 4
