@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,8 @@ from gland_assets import __version__
 from gland_assets.cli import build, export, init, plan, publish, render, show, sql, status, ui, validate
 from gland_assets.cli.places import find_places
 from gland_assets.core.errors import GlandError, Stopped
+
+UNEXPECTED = 70  # exit code of a fault of ours: EX_SOFTWARE of sysexits.h
 
 
 class Verbs(TyperGroup):
@@ -107,4 +110,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without all of Unicode costs a letter, not the command
-    app()
+    try:
+        app()
+    except Exception:
+        # Python's own exit code 1 would say that some rows failed.
+        traceback.print_exc()
+        sys.exit(UNEXPECTED)

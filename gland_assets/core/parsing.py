@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ CAUSES = {
     "not_json": "it holds no JSON object",
     "schema": "its JSON lacks the list that was asked for",
     "empty": "it holds no word, or stops before it has begun",
+    "loop": "it says the same over and over",
     "too_few": "too little of it is usable",
     "has_answer": "the question brings its own answer along",
     "not_a_question": "it asks for nothing, or not at once",
@@ -29,6 +31,7 @@ CAUSES = {
 SubjectFound = tuple[str, str, list[str]]  # name, level, subtopics
 SessionFound = tuple[str, str, list[str]]  # title, description, key concepts
 
+MOST_TIMES = 3  # that a weak model's question, one sentence, may say a word of four letters or more
 LEAST_PROSE = 60  # characters of a free-text reply below which there is nothing to extract
 
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]{2,}")  # scripts without blanks: a character is a word
@@ -53,10 +56,10 @@ _REQUEST = re.compile(
 )
 _LEANING = re.compile(
     r"\b(?:this|that|the|a) (?:course|class|lesson|session|syllabus|text|sentence|passage|article|list|question|quiz|exam)s?\b"
-    r"|\b(?:following|above|session)\b|\bcorrect answer\b|\bof (?:these|those)\b",
+    r"|\b(?:following|above|previous|session|exam)\b|\bkey concepts?\b|\bcorrect answer\b|\bof (?:these|those)\b",
     re.IGNORECASE,
 )
-_CUT_OFF = re.compile(r" (?:of|the|a|an|and|or|with|that|which|from|by)$|[a-z] ?[-–(/&]$")
+_CUT_OFF = re.compile(r" (?:of|the|a|an|and|or|but|than|with|that|which|from|into|by|its)$|[a-z] ?[-–(/&]$")
 
 
 def parse_prose(text: str) -> str:
@@ -188,6 +191,9 @@ def _pointed(text: str, concepts: Sequence[str]) -> str:
         raise Rejected("not_a_question", text[:200])
     if leaning := _LEANING.search(text):
         raise Rejected("not_self_contained", f"{leaning[0]!r} in {text[:200]!r}")
+    words = Counter(word for word in map(str.casefold, _WORD.findall(text)) if len(word) > 3)
+    if words and max(words.values()) > MOST_TIMES:
+        raise Rejected("loop", text[:200])
     if not names_one_of(text, concepts):
         raise Rejected("off_topic", text[:200])
     return text

@@ -9,11 +9,11 @@ CONCEPTS = 5  # key concepts a session, as in GLAN
 
 # For the bundled model alone. A grammar that binds letters, counts, and the first words of a sentence keeps it to the matter:
 # without, it loses itself in blanks, brackets and chatter, and its lists have no end.
-_WORD = "(a|an|as|by|for|in|is|of|on|or|the|to|[A-Za-z][a-z'-]{2,14})"
+_WORD = "(a|an|as|by|for|in|is|of|on|or|the|to|[A-Za-z][a-z-]{2,14})"
 _NAME = f"^[A-Z][a-z]{{2,14}}( {_WORD}){{0,6}}$"
-_TERM = f"^[A-Za-z][A-Za-z-]{{2,14}}( {_WORD}){{0,5}}$"
+_TERM = f"^[A-Za-z][A-Za-z-]{{2,14}}( {_WORD}){{0,3}}$"
 _PROSE = "^[A-Z0-9]( ?[A-Za-z0-9,.:;*'()-]){120,300}$"
-_CLAUSE = "[A-Za-z]( ?[A-Za-z,'-])"  # how many letters follows
+_CLAUSE = "[A-Za-z]( ?[A-Za-z,-])"  # how many letters follows
 _INTRODUCTION = f"^This (course|class) (is about|explains|teaches) {_CLAUSE}{{8,80}}[.]$"
 _DESCRIPTION = f"^(Learn (how|why|what|about)|(Understand|Discover) (how|why|what)) {_CLAUSE}{{8,80}}[.]$"
 _ASK = "(What (is|are|do|does|makes|happens)|Why (is|are|do|does)|How (is|are|do|does|can))"

@@ -59,6 +59,7 @@ def test_an_unexpected_error_keeps_its_traceback_and_shows_no_variables(tmp_path
     )
     ran = subprocess.run([*command()[:2], code, "plan"], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60)
     assert ran.returncode not in (0, 2, 130)
+    assert ran.returncode == 70
     assert "Traceback" in ran.stderr and "a fault of ours" in ran.stderr and "sk-very-secret" not in ran.stderr
 
 

@@ -97,7 +97,7 @@ def test_no_reply_gives_anything_but_a_value_or_a_declared_cause(text: str) -> N
 
 
 def test_no_cause_means_two_things() -> None:
-    assert CAUSES.keys() & quality.RULES.keys() == {"not_json", "schema", "empty", "echo"}
+    assert CAUSES.keys() & quality.RULES.keys() == {"not_json", "schema", "empty", "echo", "loop"}
 
 
 @settings(deadline=None)
@@ -278,6 +278,7 @@ def test_questions_that_cannot_be_used(reply: str, cause: str) -> None:
         ("Which of these is a proof?", ["proof"], "not_self_contained"),
         ("What is the topic of this course on proofs?", ["proof"], "not_self_contained"),
         ("Explain the following proof.", ["proof"], "not_self_contained"),
+        ("What is a proof of a proof of a proof of a proof?", ["proof"], "loop"),
         ("What is the capital of France?", ["proof", "base case"], "off_topic"),
         ("How can I keep my garden healthy?", ["pH"], "off_topic"),
     ],
