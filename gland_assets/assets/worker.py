@@ -15,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 
 from gland_assets.assets.instance import QUIET, open_instance
+from gland_assets.assets.lost import process_tag
 from gland_assets.core.errors import GlandError, Stopped, WarehouseBusy
 from gland_assets.core.levels import UNPARTITIONED
 from gland_assets.core.progress import DisciplineDone, Event, LevelDone, Published
@@ -83,7 +84,7 @@ def _run(
 ) -> GlandError | None:
     try:
         result = job.execute_in_process(
-            run_config=QUIET, instance=instance, partition_key=task.discipline, tags={"gland/build": build_id},
+            run_config=QUIET, instance=instance, partition_key=task.discipline, tags={"gland/build": build_id, **process_tag()},
             asset_selection=[dg.AssetKey(level) for level in task.levels],
         )  # fmt: skip
     except Exception as error:
