@@ -86,5 +86,5 @@ def test_the_taxonomy_that_the_readme_shows_loads(tmp_path: Path) -> None:
 
 
 def test_every_file_the_readme_names_is_there() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+    for target in [*re.findall(r"\]\((?!https?:)([^)#]+)\)", README), *re.findall(r'src="([^"]+)"', README)]:
         assert (ROOT / target).exists(), target
