@@ -226,10 +226,14 @@ def test_rows_that_fail_are_told_and_no_answer_shifts_onto_another_question(tmp_
 
 def test_rows_that_no_provider_answered_are_asked_for_again_by_the_next_build(tmp_path: Path, server: ModelServer) -> None:
     folder = served(tmp_path / "outage", server, pairs=3)
-    assert build(folder)[0] == 0
+    (folder / "prompts").mkdir()
+    for strategy in ("one_session", "two_sessions"):
+        (folder / "prompts" / f"questions.{strategy}.txt").write_text("Quiz of {discipline}.\n{syllabus}\n{sessions}\n{concepts}\n")
     taxonomy = folder / "taxonomy.toml"
+    taxonomy.write_text(taxonomy.read_text().replace('name = "served"', 'name = "served"\nprompts = "prompts/"'))
+    assert build(folder)[0] == 0
     taxonomy.write_text(taxonomy.read_text().replace('"Logic"', '{ name = "Logic", pairs = 4 }'))
-    server.fail("500", times=1000, match="homework for students of Logic")
+    server.fail("500", times=1000, match="Quiz of Logic.")
     code, said = build(folder)
     assert code == 1, said
     assert rows(folder, "select discipline, stage, cause from failures") == [("logic", "questions", "provider_error")]
