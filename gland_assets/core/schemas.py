@@ -54,7 +54,8 @@ def subjects_schema(least: int, most: int, strict_letters: bool = False) -> dict
             "level": {"type": "string", "enum": list(LEVELS)},
         }
     )
-    entries = _list(subject, f"Every subject of the text, {least} to {most} of them.", _bounds(least, most, strict_letters))
+    # One more than wanted: the bundled model repeats itself, and what is too many is dropped in reading.
+    entries = _list(subject, f"Every subject of the text, {least} to {most} of them.", _bounds(least + 1, most + 1, strict_letters))
     return _object({"subjects": entries})
 
 

@@ -23,7 +23,7 @@ def json_of(text: str) -> Any:
     for candidate in _candidates(text):
         try:
             return json.loads(candidate)
-        except ValueError:
+        except (ValueError, RecursionError):  # brackets within brackets without end are no value either
             continue
     raise Rejected("not_json", f"the reply holds no JSON value; it begins {text.strip()[:80]!r}")
 

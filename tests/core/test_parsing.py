@@ -67,7 +67,9 @@ REPLIES = st.one_of(
     st.text(st.characters(), max_size=200), VALUES.map(json.dumps), VALUES.map(lambda value: f"Here:\n```json\n{json.dumps(value)}\n```"),
     st.lists(st.one_of(st.sampled_from(MARKS), st.text(max_size=8)), max_size=12).map("".join),
 )  # fmt: skip
-WORDS = st.from_regex(r"\A[A-Z][a-z]{2,9}( [a-z]{4,9}){0,2}\Z").filter(lambda name: not name.endswith(("that", "with", "which", "from")))
+WORDS = st.from_regex(r"\A[A-Z][a-z]{2,9}( [a-z]{4,9}){0,2}\Z").filter(
+    lambda name: not name.endswith(("that", "with", "which", "from", "than", "into"))
+)
 NAMES = st.lists(WORDS, min_size=2, max_size=5, unique_by=str.casefold)
 READERS: list[Callable[[str], object]] = [
     parse_prose, lambda text: parse_subjects(text, "Logic", 2, 5), lambda text: parse_syllabus(text, "Proof", 2, 5), parse_question,

@@ -60,3 +60,9 @@ def test_text_values_are_the_leaves_in_order() -> None:
 def test_a_schema_in_words_holds_the_schema() -> None:
     _, _, told = schema_in_words(SCHEMA).partition("schema:\n")
     assert json.loads(told) == SCHEMA
+
+
+def test_brackets_within_brackets_without_end_are_no_json() -> None:
+    with pytest.raises(Rejected) as rejected:
+        json_of("[" * 200_000 + "]" * 200_000)
+    assert rejected.value.cause == "not_json"
