@@ -14,7 +14,7 @@ from gland_assets.core.hashing import derive_seed, digest
 from gland_assets.core.making import Making
 from gland_assets.core.parsing import SessionFound, SubjectFound, parse_prose, parse_subjects, parse_syllabus
 from gland_assets.core.records import Failure, KeyConcept, Session, Subject, Syllabus
-from gland_assets.core.requests import PASSING, Message, Reply, Request, RequestFailed
+from gland_assets.core.requests import Message, Reply, Request, RequestFailed
 from gland_assets.core.schemas import prose_schema, subjects_schema, syllabus_schema
 
 T = TypeVar("T")
@@ -32,8 +32,8 @@ async def _converse(making: Making, first: Request, extract: Request, accept: Ca
         try:
             return await making.ask(replace(extract, seed=seed, messages=messages), accept)
         except RequestFailed as error:
-            unread = error.cause not in PASSING and error.attempts > 0
-            if not unread or conversation == CONVERSATIONS - 1:
+            # Where no reply came, another first turn would be paid for nothing.
+            if not error.rejected or conversation == CONVERSATIONS - 1:
                 raise
     raise AssertionError("no conversation was tried")
 

@@ -82,11 +82,14 @@ class Rejected(Exception):
 
 
 class RequestFailed(Exception):
-    """No try gave a usable reply. Becomes a failure row; the rest of the discipline goes on."""
+    """No try gave a usable reply. Becomes a failure row; the rest of the discipline goes on.
 
-    def __init__(self, request: Request, request_key: str, cause: str, detail: str, attempts: int) -> None:
+    `rejected` says that replies came, and none could be used; else no reply came.
+    """
+
+    def __init__(self, request: Request, request_key: str, cause: str, detail: str, attempts: int, rejected: bool) -> None:
         self.request, self.request_key = request, request_key
-        self.cause, self.detail, self.attempts = cause, detail, attempts
+        self.cause, self.detail, self.attempts, self.rejected = cause, detail, attempts, rejected
         super().__init__(f"{request.stage} {request.row}: {cause}: {detail}")
 
 

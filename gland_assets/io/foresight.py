@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,8 +24,8 @@ from gland_assets.core.making import Making
 from gland_assets.core.plan import Metas, Plan
 from gland_assets.core.project import Discipline, Project
 from gland_assets.core.records import Question, Record, Subject, Syllabus, question_from, subject_from, syllabus_from
-from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed, request_key
-from gland_assets.io.gateway import read_reply, tries_of
+from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed
+from gland_assets.io.gateway import read_reply, tries
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.prices import price_of
 from gland_assets.io.store import ResponseStore
@@ -84,31 +86,28 @@ class Estimate:
 
 
 class _Walk:
-    """An `ask` that looks into the store and calls nobody."""
+    """An `ask` that looks into the store and calls nobody, for one discipline."""
 
     def __init__(self, project: Project, store: ResponseStore) -> None:
         self._project, self._store = project, store
         self.missed: dict[str, set[str]] = defaultdict(set)  # stage -> rows that will be asked for
-        self.calls: dict[str, int] = defaultdict(int)
+        self.calls: dict[str, float] = defaultdict(float)  # by stage
         self.reused: dict[str, int] = defaultdict(int)
 
     async def ask(self, request: Request, accept: Callable[[Reply], T]) -> tuple[T, Reply]:
-        preferred = self._project.deployments[request.settings.models[0]]
-        for attempt in range(tries_of(preferred)):
-            asked = request.retry(attempt)
-            key = request_key(asked, preferred.identity)
+        for attempt, (asked, key) in enumerate(tries(self._project, request)):
             reply = self._store.get((key,)).get(key)
             if reply is None:
                 # A first turn that is missing will be followed by the second.
                 self.calls[request.stage] += TURNS[request.stage] if len(request.messages) == 1 else 1
                 self.missed[request.stage].add(request.row)
-                raise RequestFailed(request, key, "not asked yet", "", 0)
+                raise RequestFailed(request, key, "not asked yet", "", attempt, rejected=False)
             self.reused[request.stage] += 1
             try:
                 return read_reply(asked, reply, accept), reply
-            except Rejected:
-                continue
-        raise RequestFailed(request, key, "rejected", "", attempt + 1)
+            except Rejected as rejected:
+                last = rejected
+        raise RequestFailed(request, key, last.cause, last.detail, attempt + 1, rejected=True)
 
 
 def foresee(project: Project, warehouse: Path, plan: Plan) -> Estimate:
@@ -117,26 +116,20 @@ def foresee(project: Project, warehouse: Path, plan: Plan) -> Estimate:
     if not any(level in GENERATED for levels in late.values() for level in levels):
         return Estimate()
     partitions = Partitions(warehouse)
-    metas = partitions.metas()
-    walk = _Walk(project, ResponseStore(project.store_path or warehouse / "responses.sqlite"))
-    history = _History(metas)
+    history = _History(partitions.metas())
     index = project.index()
-    extra: dict[tuple[str, str], float] = defaultdict(float)  # (discipline, stage) -> calls that follow from rows not made yet
-    per: dict[tuple[str, str], dict[str, int]] = {}
-    for slug, levels in late.items():
-        before = dict(walk.calls), dict(walk.reused)
-        for stage, calls in asyncio.run(_discipline(project, index[slug], levels, partitions, walk, history)).items():
-            extra[slug, stage] += calls
-        for stage in GENERATED:
-            calls, reused = walk.calls[stage] - before[0].get(stage, 0), walk.reused[stage] - before[1].get(stage, 0)
-            per[slug, stage] = {"calls": calls + round(extra[slug, stage]), "reused": reused}
-    return _priced(project, per, history)
+    walks: dict[str, _Walk] = {}
+    with closing(ResponseStore(project.store_path or warehouse / "responses.sqlite")) as store:
+        for slug, levels in late.items():
+            walks[slug] = _Walk(project, store)
+            asyncio.run(_discipline(project, index[slug], levels, partitions, walks[slug], history))
+    return _priced(project, walks, history)
 
 
 async def _discipline(
     project: Project, discipline: Discipline, levels: Sequence[str], partitions: Partitions, walk: _Walk, history: _History
-) -> Mapping[str, float]:
-    """Walk one discipline's late levels; returns the calls, by stage, that follow from rows the walk could not know."""
+) -> None:
+    """Walk one discipline's late levels, and add the calls that follow from rows the walk could not know."""
     making = Making(project, discipline, walk.ask, "plan")
     slug, settings = discipline.slug, discipline.settings
     known: dict[str, Sequence[Record]] = {}
@@ -147,8 +140,7 @@ async def _discipline(
             known[stage] = [read(row) for row in partitions.rows(stage, slug)]
             return
         known[stage] = await make()
-        missed = len(walk.missed.pop(stage, ()))
-        unknown[stage] += missed * (history.subjects_a_query(settings.subjects) if stage == "subjects" else 1)
+        unknown[stage] += len(walk.missed[stage]) * (history.subjects_a_query(settings.subjects) if stage == "subjects" else 1)
 
     def listed() -> list[Subject]:
         return [row for row in known["subjects"] if isinstance(row, Subject)]
@@ -156,22 +148,20 @@ async def _discipline(
     def taught() -> list[Syllabus]:
         return [row for row in known["syllabi"] if isinstance(row, Syllabus)]
 
-    follow = dict.fromkeys(GENERATED, 0.0)
     await level("subjects", subject_from, lambda: make_subjects(making))
     await level("syllabi", syllabus_from, lambda: make_syllabi(making, listed()))
     if "syllabi" in levels:
-        follow["syllabi"] = TURNS["syllabi"] * unknown["subjects"]
+        walk.calls["syllabi"] += TURNS["syllabi"] * unknown["subjects"]
         unknown["syllabi"] += unknown["subjects"]
     if unknown["syllabi"]:  # another deal: every question may be another
-        follow["questions"] = follow["answers"] = float(settings.pairs)
-        return follow
+        for stage in ("questions", "answers"):
+            walk.calls[stage] += settings.pairs
+        return
     await level("questions", question_from, lambda: make_questions(making, listed(), taught()))
     if "answers" in levels:
         asked = [row for row in known["questions"] if isinstance(row, Question)]
         await make_answers(making, asked)
-        walk.missed.pop("answers", None)
-        follow["answers"] = unknown["questions"]
-    return follow
+        walk.calls["answers"] += unknown["questions"]
 
 
 class _History:
@@ -205,26 +195,26 @@ class _History:
         return subjects / queries if queries else sum(bounds) / 2
 
 
-def _priced(project: Project, per: Mapping[tuple[str, str], Mapping[str, int]], history: _History) -> Estimate:
+def _priced(project: Project, walks: Mapping[str, _Walk], history: _History) -> Estimate:
     estimate = Estimate({stage: StageEstimate() for stage in GENERATED})
     index, defaults = project.index(), False
-    for (slug, stage), count in per.items():
+    for slug, stage in product(walks, GENERATED):
         total, deployment = estimate.by_stage[stage], project.preferred(index[slug], stage)
-        total.calls += count["calls"]
-        total.reused += count["reused"]
-        if not count["calls"]:
+        calls = round(walks[slug].calls[stage])
+        total.calls += calls
+        total.reused += walks[slug].reused[stage]
+        if not calls:
             continue
         defaults = defaults or not history.known(stage)
         a_prompt, a_completion = history.tokens(stage, index[slug].settings.stages[stage].max_tokens)
-        prompt, completion = round(count["calls"] * a_prompt), round(count["calls"] * a_completion)
+        prompt, completion = round(calls * a_prompt), round(calls * a_completion)
         total.prompt_tokens += prompt
         total.completion_tokens += completion
         cost = usd(price_of(deployment), prompt, 0, completion)
         total.usd = None if cost is None or total.usd is None else total.usd + cost
-        speed = (
-            completion / LOCAL_TOKENS_A_SECOND if deployment.local else count["calls"] * REMOTE_SECONDS / deployment.max_parallel_requests
+        estimate.seconds += (
+            completion / LOCAL_TOKENS_A_SECOND if deployment.local else calls * REMOTE_SECONDS / deployment.max_parallel_requests
         )
-        estimate.seconds += speed
     if estimate.calls:
         estimate.basis = "declared defaults, for want of history" if defaults else "the history of this project"
     return estimate

@@ -19,7 +19,7 @@ from gland_assets.core import quality
 from gland_assets.core.cost import usd
 from gland_assets.core.errors import Stopped
 from gland_assets.core.progress import Asked
-from gland_assets.core.project import Deployment, Project
+from gland_assets.core.project import Project
 from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed, request_key
 from gland_assets.core.structured import check_schema, json_of
 from gland_assets.core.tally import Tally
@@ -85,15 +85,11 @@ class Gateway:
             here.askers.discard(task)
 
     async def _walk(self, request: Request, accept: Callable[[Reply], T], here: _Loop) -> tuple[T, Reply]:
-        preferred = self.project.deployments[request.settings.models[0]]
-        tries = tries_of(preferred)
-        for attempt in range(tries):
-            asked = request.retry(attempt)
-            key = request_key(asked, preferred.identity)
+        for attempt, (asked, key) in enumerate(tries(self.project, request)):
             try:
                 reply = await self._reply(asked, key, here)
             except NoReply as none:
-                raise self._failed(request, key, none.fault.cause, none.fault.detail, attempt + none.attempts) from None
+                raise self._failed(request, key, none.fault, attempt + none.attempts) from None
             self._count(asked, lambda tally, reply=reply: tally.add_reply(reply))  # type: ignore[misc]
             try:
                 value = read_reply(asked, reply, accept)
@@ -106,7 +102,7 @@ class Gateway:
                 self.ledger.record(reply, asked, accepted=True)
                 self._tell("accepted", asked, reply.text, reply)
                 return value, reply
-        raise self._failed(request, key, last.cause, last.detail, tries)
+        raise self._failed(request, key, last, attempt + 1)
 
     async def _reply(self, request: Request, key: str, here: _Loop) -> Reply:
         while True:
@@ -196,10 +192,10 @@ class Gateway:
         for asker in here.askers:
             asker.cancel()
 
-    def _failed(self, request: Request, key: str, cause: str, detail: str, attempts: int) -> RequestFailed:
+    def _failed(self, request: Request, key: str, why: ProviderFault | Rejected, attempts: int) -> RequestFailed:
         self._count(request, _add_failure)
-        self._tell("failed", request, f"{cause}: {detail}")
-        return RequestFailed(request, key, cause, detail, attempts)
+        self._tell("failed", request, f"{why.cause}: {why.detail}")
+        return RequestFailed(request, key, why.cause, why.detail, attempts, rejected=isinstance(why, Rejected))
 
     def _retried(self, request: Request, deployment: str, fault: ProviderFault) -> None:
         self._tell("retry", request, f"deployment.{deployment}: {fault}")
@@ -223,9 +219,12 @@ class Gateway:
 _STOPPED = "stopped; what was paid for is stored, and the next `gland build` goes on from there"
 
 
-def tries_of(preferred: Deployment) -> int:
-    """How many replies a request to this deployment may have rejected."""
-    return LOCAL_TRIES if preferred.local else TRIES
+def tries(project: Project, request: Request) -> Iterator[tuple[Request, str]]:
+    """A request and those that follow it when its reply is rejected, each with its key, in the order in which they are asked."""
+    preferred = project.deployments[request.settings.models[0]]
+    for attempt in range(LOCAL_TRIES if preferred.local else TRIES):
+        asked = request.retry(attempt)
+        yield asked, request_key(asked, preferred.identity)
 
 
 def read_reply(request: Request, reply: Reply, accept: Callable[[Reply], T]) -> T:

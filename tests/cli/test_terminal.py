@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -35,9 +36,11 @@ def on_terminal(folder: Path, *arguments: str, width: int = 80, typed: str = "",
         os.close(theirs)
         said = b""
         while True:
-            if typed and b"[y/N]" in said:
+            asked = b"[y/N]" in said
+            while not select.select([ours], [], [], 0.5 if asked else 120.0)[0]:
+                # Typed again while nothing comes: a Ctrl-C between Python's prompt and its read is only seen with the next one.
+                assert typed and asked, f"nothing comes any more after {said!r}"
                 os.write(ours, typed.encode())
-                typed = ""
             try:
                 part = os.read(ours, 65_536)
             except OSError:  # as Linux says that nobody holds the other end any more

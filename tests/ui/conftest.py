@@ -64,11 +64,7 @@ def logic_made(interface: Interface, browser: Browser, model: ModelServer) -> Ma
 @pytest.fixture(scope="module")
 def all_made(logic_made: Made, interface: Interface, browser: Browser, model: ModelServer) -> Made:
     """The two other disciplines made by the one-click job."""
-    model.reset()
-    with new_page(browser) as page:
-        launch_job(page, interface.url, JOB)
-        see_success(page)
-    return made(interface, model)
+    return made_by_the_job(interface, browser, model)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +76,10 @@ def edited(all_made: Made, interface: Interface) -> None:
 @pytest.fixture(scope="module")
 def changed_made(edited: None, interface: Interface, browser: Browser, model: ModelServer) -> Made:
     """That edit brought up to date by the job."""
+    return made_by_the_job(interface, browser, model)
+
+
+def made_by_the_job(interface: Interface, browser: Browser, model: ModelServer) -> Made:
     model.reset()
     with new_page(browser) as page:
         launch_job(page, interface.url, JOB)
