@@ -4,9 +4,11 @@ import multiprocessing
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -16,11 +18,14 @@ from gland_assets.assets.instance import dagster_home, open_instance
 from gland_assets.assets.partitions import sync_partitions
 from gland_assets.assets.recipes import report_recipes
 from gland_assets.assets.worker import Finished, Orders, Task, work
-from gland_assets.core.errors import Stopped, WarehouseError
-from gland_assets.core.plan import Plan
-from gland_assets.core.progress import Event, Published
+from gland_assets.core.errors import BudgetReached, GlandError, Stopped, WarehouseError
+from gland_assets.core.plan import Plan, make_plan
+from gland_assets.core.progress import DisciplineDone, Event, Published
 from gland_assets.core.project import STAGES, Project
+from gland_assets.io.budget import caps_of, check_prices
 from gland_assets.io.builder import recorded_build
+from gland_assets.io.locks import is_locked, lock_path
+from gland_assets.io.partitions import Partitions
 
 PUBLISH_SECONDS = 60.0  # least time between two publications of a build that goes on
 POLL_SECONDS = 0.2
@@ -54,21 +59,34 @@ def run_build(
     warehouse: Path,
     plan: Plan,
     workers: int | None = None,
+    cap: Decimal | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> BuildResult:
-    """Bring everything in `plan` up to date and publish. Raises the first fault that stops the build; what was made stays."""
+    """Bring everything in `plan` up to date and publish, spending no more than `cap` dollars.
+
+    Raises the first fault that stops the build; what was made stays, and where a budget was reached, it is published.
+    """
     late = plan.out_of_date()
+    check_prices(project, caps_of(project, cap), late)
     with open_instance(warehouse) as instance:
         sync_partitions(instance, project)
         report_recipes(instance, project, dagster_home(warehouse))
+    reached: BudgetReached | None = None
     with ExitStack() as dismissed:
-        with recorded_build(project, warehouse) as build_id:
-            crew = _Crew(project, warehouse, build_id, workers or worker_count(project, list(late)), on_event, stop)
-            dismissed.callback(crew.dismiss)
-            crew.make([Task(slug, levels) for slug, levels in late.items()])
+        try:
+            with recorded_build(project, warehouse) as build_id:
+                orders = Orders(project.path, warehouse, build_id, cap)
+                crew = _Crew(project, orders, workers or worker_count(project, list(late)), on_event, stop)
+                dismissed.callback(crew.dismiss)
+                crew.make(Task(slug, levels) for slug, levels in late.items())
+        except BudgetReached as error:
+            reached = error
         # After the build is recorded as ended, so that its row is published too.
-        return crew.publish()
+        result = crew.publish()
+    if reached is not None:
+        raise reached
+    return result
 
 
 @contextmanager
@@ -88,17 +106,18 @@ def _sheltered() -> Iterator[None]:
 class _Crew:
     """The workers of one build, each given a task when it is idle."""
 
-    def __init__(
-        self, project: Project, warehouse: Path, build_id: str, size: int, on_event: Callable[[Event], None], stop: Callable[[], bool]
-    ) -> None:
+    def __init__(self, project: Project, orders: Orders, size: int, on_event: Callable[[Event], None], stop: Callable[[], bool]) -> None:
         context = multiprocessing.get_context("spawn")
+        self._project, self._warehouse = project, orders.warehouse
         self._events = context.Queue()
         self._stop_flag, self._stop, self._on_event = context.Event(), stop, on_event
-        self._result = BuildResult(build_id)
+        self._result = BuildResult(orders.build_id)
         self._published_at = time.monotonic()
         self._workers: list[tuple[SpawnProcess, Connection]] = []
+        self._left: deque[Task] = deque()
         self._given: dict[int, Task] = {}
-        orders = Orders(project.path, warehouse, build_id, size)
+        self._elsewhere: set[str] = set()  # disciplines found to be in other hands
+        self._fault: GlandError | None = None
         for number in range(size):
             theirs, ours = context.Pipe(duplex=False)
             process = context.Process(target=work, args=(number, orders, theirs, self._events, self._stop_flag), daemon=True)
@@ -108,25 +127,55 @@ class _Crew:
             self._workers.append((process, ours))
 
     def make(self, tasks: Iterable[Task]) -> None:
-        """Hand out all tasks, with a publication between them when one is due."""
-        left = list(reversed(list(tasks)))
-        while left or self._given:
+        """Hand out all tasks, with a publication between them when one is due. Raises the first fault, once nothing is under way."""
+        self._left.extend(tasks)
+        while self._left or self._given:
             for number in range(len(self._workers)):
-                if left and number not in self._given and not self._stop_flag.is_set():
-                    self._give(number, Task(None) if self._due() else left.pop())
+                if number in self._given or self._stop_flag.is_set():
+                    continue
+                task = Task(None) if self._due() else self._next()
+                if task is not None:
+                    self._give(number, task)
             self._hear()
+            if self._stop_flag.is_set() and not self._given:
+                raise self._fault or Stopped("stopped")
 
     def publish(self) -> BuildResult:
         """Deduplicate and publish what stands, and say what the build did."""
-        self._give(0, Task(None))
+        self._fault = None
+        self._give(next((number for number, (process, _) in enumerate(self._workers) if process.is_alive()), 0), Task(None))
         while self._given:
             self._hear()
+        if self._fault is not None:
+            raise self._fault
         return self._result
 
     def _due(self) -> bool:
         """Whether a minute has passed since the last publication, with disciplines finished meanwhile and nobody publishing now."""
         publishing = any(task.discipline is None for task in self._given.values())
         return bool(self._result.disciplines) and not publishing and time.monotonic() - self._published_at >= PUBLISH_SECONDS
+
+    def _next(self) -> Task | None:
+        """The first task whose discipline is in nobody else's hands; of one that has been, what is still out of date."""
+        for task in list(self._left):
+            slug = task.discipline
+            assert slug is not None
+            if slug in self._elsewhere:
+                if is_locked(lock_path(self._warehouse, slug)):
+                    continue
+                levels = make_plan(self._project, Partitions(self._warehouse).metas(), [slug]).out_of_date().get(slug)
+                self._left.remove(task)
+                if levels:
+                    return Task(slug, levels)
+                self._done(slug)
+                self._on_event(DisciplineDone(slug))
+            else:
+                self._left.remove(task)
+                return task
+        return None
+
+    def _done(self, slug: str) -> None:
+        self._result.disciplines.append(slug)
 
     def _give(self, number: int, task: Task) -> None:
         self._given[number] = task
@@ -135,14 +184,12 @@ class _Crew:
         self._workers[number][1].send(task)
 
     def _hear(self) -> None:
-        if self._stop() and not self._stop_flag.is_set():
+        if self._stop():
             self._stop_flag.set()
         try:
             number, event = self._events.get(timeout=POLL_SECONDS)
         except Empty:
             self._check_alive()
-            if self._stop_flag.is_set() and not self._given:
-                raise Stopped("stopped") from None
             return
         if not isinstance(event, Finished):
             if isinstance(event, Published):
@@ -150,20 +197,28 @@ class _Crew:
             self._on_event(event)
             return
         del self._given[number]
+        slug = event.task.discipline
         if event.fault is not None:
-            raise event.fault
-        if event.task.discipline:
-            self._result.disciplines.append(event.task.discipline)
+            self._fail(event.fault)
+        elif event.busy and slug:
+            self._elsewhere.add(slug)
+            self._left.append(event.task)
+        elif slug:
+            self._done(slug)
+
+    def _fail(self, fault: GlandError) -> None:
+        """Remember the first fault; the other workers end what they have paid for, and begin nothing new."""
+        self._fault = self._fault or fault
+        self._stop_flag.set()
 
     def _check_alive(self) -> None:
         for number, (process, _) in enumerate(self._workers):
             if not process.is_alive() and number in self._given:
-                if self._stop_flag.is_set():
-                    raise Stopped("stopped")  # the signal that stops us reached it too
-                task = self._given[number].discipline or "publication"
-                raise WarehouseError(
-                    f"the worker process making {task} ended with code {process.exitcode}; run `gland build` again to go on from there"
-                )
+                task = self._given.pop(number).discipline or "publication"
+                if not self._stop_flag.is_set():  # else the signal that stops us reached it too
+                    self._fail(
+                        WarehouseError(f"the worker process making {task} ended {_how(process.exitcode)}; `gland build` goes on from there")
+                    )
 
     def dismiss(self) -> None:
         """Let the workers end; those that do not within a few seconds are ended."""
@@ -192,3 +247,11 @@ class _Crew:
                     self._on_event(event)
         except Empty:
             pass
+
+
+def _how(code: int | None) -> str:
+    """How a process ended: a signal by its name, and what SIGKILL mostly means."""
+    if code is None or code >= 0:
+        return f"with code {code}"
+    killed = ", as when memory runs out: try fewer `--workers`" if -code == signal.SIGKILL else ""
+    return f"by {signal.Signals(-code).name}{killed}"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from gland_assets.io.locks import locked
+
 SETTINGS = """# Written by gland; Dagster's records of this warehouse stand beside this file.
 telemetry:
   enabled: false
@@ -36,7 +38,13 @@ def open_instance(warehouse: Path) -> dg.DagsterInstance:
     home = dagster_home(warehouse)
     os.environ["DAGSTER_HOME"] = str(home)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    return dg.DagsterInstance.from_config(str(home))
+    # Its files are made when they are first opened, and two processes that make one at once leave it broken.
+    with locked(warehouse / "locks" / "_dagster.lock", "Dagster's records"):
+        instance = dg.DagsterInstance.from_config(str(home))
+        instance.get_runs_count()
+        instance.all_asset_keys()
+        instance.all_instigator_state()
+    return instance
 
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -6,7 +6,9 @@ Processes and not threads: runs in several threads of one process deadlock, sinc
 import os
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from decimal import Decimal
 from multiprocessing.connection import Connection
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event as StopEvent
@@ -30,7 +32,7 @@ class Orders:
     taxonomy: Path
     warehouse: Path
     build_id: str
-    share: int  # how many workers share each deployment's parallel requests
+    cap: Decimal | None  # dollars that this build may spend
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a task. `fault` stops the whole build: nothing that comes after it could succeed."""
+    """The end of a task. `fault` stops the whole build: nothing that comes after it could succeed. `busy`: another process has it."""
 
     worker: int
     task: Task
     fault: GlandError | None = None
+    busy: bool = False
 
 
 def work(worker: int, orders: Orders, tasks: Connection, events: "Queue[tuple[int, Event | Finished]]", stop: StopEvent) -> None:
@@ -66,7 +69,7 @@ def work(worker: int, orders: Orders, tasks: Connection, events: "Queue[tuple[in
 
     instance = open_instance(orders.warehouse)
     project = load_project(orders.taxonomy)
-    with open_builder(project, orders.warehouse, orders.build_id, orders.share, tell, stopping) as builder:
+    with open_builder(project, orders.warehouse, orders.build_id, orders.cap, tell, stopping) as builder:
         job = definitions_for(orders.taxonomy, orders.warehouse, builder).resolve_implicit_global_asset_job_def()
         while True:
             try:
@@ -75,8 +78,9 @@ def work(worker: int, orders: Orders, tasks: Connection, events: "Queue[tuple[in
                 return
             if task is None:
                 return
-            fault = _run(job, instance, task, orders.build_id, tell)
-            tell(Finished(worker, task, fault))
+            with builder.holding(task.discipline) if task.discipline else nullcontext(True) as held:
+                fault = _run(job, instance, task, orders.build_id, tell) if held else None
+            tell(Finished(worker, task, fault, busy=not held))
 
 
 def _run(

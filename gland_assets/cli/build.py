@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gland_assets.cli import consent, estimates, render, summary
+from gland_assets.cli import caps, consent, estimates, render, summary
 from gland_assets.cli.counting import Counts
 from gland_assets.cli.places import OnlyThese, Places, known, places
 from gland_assets.cli.progress import Board
 from gland_assets.cli.publish import bring_up, told
 from gland_assets.cli.stopping import Stopping
-from gland_assets.core.errors import SettingsError, Stopped, WarehouseBusy
+from gland_assets.core.errors import BudgetReached, SettingsError, Stopped, WarehouseBusy
 from gland_assets.core.plan import Plan, make_plan
 from gland_assets.core.project import STAGES
 
@@ -29,9 +30,13 @@ def build(
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes; by default as many as are worthwhile.")
     ] = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget", metavar="USD", min=0, help="Stop before this build has spent more.", show_default=False)
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before spending money or much time.")] = False,
 ) -> None:
     """Bring the dataset up to date: only what has changed is made, and what was paid for is not paid for again."""
+    from gland_assets.io.budget import caps_of, check_prices
     from gland_assets.io.foresight import foresee
     from gland_assets.io.partitions import Partitions
     from gland_assets.io.project import check_environment
@@ -49,10 +54,14 @@ def build(
     render.say(f"{render.several(len(late), 'discipline')} to bring up to date. {estimates.in_words(estimate)}")
     if any(project.preferred(project.discipline(slug), stage).local for slug in late for stage in STAGES):
         render.say("The bundled local model is asked: what it writes is of demonstration quality, not for training.")
+    cap = None if budget is None else Decimal(str(budget))
+    check_prices(project, caps_of(project, cap), late)
+    for line in caps.in_words(project, here.warehouse, estimate, cap):
+        render.say(line)
     if not yes:
         consent.ask(estimate)
     counts = Counts(late, estimate.calls + estimate.reused, estimate.seconds)
-    result = _run(project, here, found, workers, counts)
+    result = _run(project, here, found, workers, cap, counts)
     summary.done(here, counts, result)
     summary.failures(project, here, counts, result)
     if counts.failed:
@@ -71,7 +80,7 @@ def _nothing_to_do(project: Project, here: Places, asked: Sequence[str]) -> None
             told(here, published)
 
 
-def _run(project: Project, here: Places, found: Plan, workers: int | None, counts: Counts) -> BuildResult:
+def _run(project: Project, here: Places, found: Plan, workers: int | None, cap: Decimal | None, counts: Counts) -> BuildResult:
     with Stopping() as stop:
         board = Board(counts, stop)
         try:
@@ -80,7 +89,10 @@ def _run(project: Project, here: Places, found: Plan, workers: int | None, count
 
                 if stop():
                     raise Stopped
-                return run_build(project, here.warehouse, found, workers, board.on_event, stop)
+                return run_build(project, here.warehouse, found, workers, cap, board.on_event, stop)
+        except BudgetReached:
+            summary.stopped(counts)
+            raise
         except Stopped:
             summary.stopped(counts)
             raise Stopped("stopped; everything paid for is kept. `gland build` goes on from here.") from None

@@ -58,3 +58,9 @@ class Stopped(GlandError):
     """The build was asked to stop (Ctrl-C, SIGTERM). What was paid for is stored; the next build goes on from there."""
 
     exit_code = 130
+
+
+class BudgetReached(Stopped):
+    """The next request could pass a cap. What was paid for is stored; the next build goes on from there."""
+
+    exit_code = 2

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 from gland_assets import __version__
@@ -32,9 +34,10 @@ from gland_assets.core.records import (
 )
 from gland_assets.core.requests import PASSING, Ask
 from gland_assets.core.state import PartitionMeta
+from gland_assets.io.budget import caps_of
 from gland_assets.io.gateway import Gateway
 from gland_assets.io.ledger import Ledger
-from gland_assets.io.locks import discipline_lock
+from gland_assets.io.locks import discipline_lock, lock_path, try_lock
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.store import ResponseStore
 
@@ -52,14 +55,13 @@ def open_builder(
     project: Project,
     warehouse: Path,
     build_id: str,
-    share: int = 1,
+    cap: Decimal | None = None,
     on_event: Callable[[Asked], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Builder]:
-    """A builder with its gateway open, one of `share` processes that split each deployment's parallel requests among them."""
+    """A builder with its gateway open; `cap` is the most that the build may spend, in dollars, beside the project's own budget."""
     store = ResponseStore(project.store_path or warehouse / "responses.sqlite")
-    parallel = {name: max(1, each.max_parallel_requests // share) for name, each in project.deployments.items()}
-    gateway = Gateway(project, store, Ledger(warehouse), build_id, parallel, on_event, stop)
+    gateway = Gateway(project, store, Ledger(warehouse), build_id, caps_of(project, cap), on_event, stop)
     try:
         yield Builder(project, warehouse, gateway, build_id, stop)
     finally:
@@ -92,6 +94,24 @@ class Builder:
         self.project, self.warehouse, self.gateway, self.build_id = project, warehouse, gateway, build_id
         self.partitions = Partitions(warehouse)
         self._stop = stop
+        self._held: set[str] = set()
+
+    @contextmanager
+    def holding(self, slug: str) -> Iterator[bool]:
+        """Holds a discipline for all its levels; yields False, holding nothing, when another process holds it."""
+        descriptor = try_lock(lock_path(self.warehouse, slug))
+        if descriptor is None:
+            yield False
+            return
+        self._held.add(slug)
+        try:
+            yield True
+        finally:
+            self._held.discard(slug)
+            os.close(descriptor)
+
+    def _locked(self, slug: str) -> AbstractContextManager[None]:
+        return nullcontext() if slug in self._held else discipline_lock(self.warehouse, slug, self._stop)
 
     def discipline(self, slug: str) -> Discipline:
         """The discipline as declared now; WarehouseError when it has left the taxonomy."""
@@ -126,7 +146,7 @@ class Builder:
                 continue
             made_by = recipe(self.project, level, discipline)
             now = fingerprint(made_by, {})
-            with discipline_lock(self.warehouse, slug, self._stop):
+            with self._locked(slug):
                 outcomes[level] = self._known(level, slug, now) or self._write(
                     level, slug, [row], PartitionMeta(level, slug, now, declared_content_hash(level, row), canonical(made_by), rows=1)
                 )
@@ -155,7 +175,7 @@ class Builder:
         return await make(Making(self.project, self.discipline(slug), ask, self.build_id))
 
     def _bring_up(self, level: str, slug: str, make: Callable[[], tuple[Sequence[Record], dict[str, object]]]) -> Outcome:
-        with discipline_lock(self.warehouse, slug, self._stop):
+        with self._locked(slug):
             made_by = recipe(self.project, level, self.discipline(slug))
             upstream = {name: self._upstream(name, slug, level) for name in UPSTREAM[level]}
             wanted = fingerprint(made_by, upstream)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from gland_assets.core.errors import Stopped, WarehouseBusy, WarehouseError
-from gland_assets.io.locks import describe_process
+from gland_assets.io.locks import describe_process, locked
 
 if TYPE_CHECKING:
     from dagster_duckdb import DuckDBResource
@@ -45,7 +45,7 @@ def opened(resource: DuckDBResource, wait_s: float = WAIT_S, stop: Callable[[], 
     path = Path(resource.database)
     config = {"custom_user_agent": "dagster", **resource.connection_config}
     # The resource alone would try for 100 s. Held open here first, the file is ours already when the resource connects.
-    with _ONE_AT_A_TIME, closing(_claimed(path, wait_s, stop, config=config)), resource.get_connection() as connection:
+    with _in_turn(path, stop), closing(_claimed(path, wait_s, stop, config=config)), resource.get_connection() as connection:
         try:
             yield connection
         finally:  # the resource leaves it open when the body raises
@@ -55,8 +55,15 @@ def opened(resource: DuckDBResource, wait_s: float = WAIT_S, stop: Callable[[], 
 @contextmanager
 def opened_to_read(path: Path, wait_s: float = WAIT_S) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection, beside which other processes may read too. Raises as `opened`."""
-    with _ONE_AT_A_TIME, closing(_claimed(path, wait_s, None, read_only=True)) as connection:
+    with _in_turn(path, None), closing(_claimed(path, wait_s, None, read_only=True)) as connection:
         yield connection
+
+
+@contextmanager
+def _in_turn(path: Path, stop: Callable[[], bool] | None) -> Iterator[None]:
+    """One GLAND process after the other, as long as it takes: the bounded wait is for others, who may hold the file for hours."""
+    with _ONE_AT_A_TIME, locked(path.parent / "locks" / f"_{path.name}.lock", path.name, stop):
+        yield
 
 
 def _claimed(path: Path, wait_s: float, stop: Callable[[], bool] | None, **how: Any) -> duckdb.DuckDBPyConnection:

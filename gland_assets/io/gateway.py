@@ -7,8 +7,8 @@ try, and a later build walks the same chain of seeds, so nothing is paid for twi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -16,13 +16,15 @@ from typing import Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 from gland_assets.core import quality
+from gland_assets.core.budget import Caps
 from gland_assets.core.cost import usd
-from gland_assets.core.errors import Stopped
+from gland_assets.core.errors import GlandError, Stopped
 from gland_assets.core.progress import Asked
 from gland_assets.core.project import Project
 from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed, request_key
 from gland_assets.core.structured import check_schema, json_of
 from gland_assets.core.tally import Tally
+from gland_assets.io.budget import Budget
 from gland_assets.io.faults import ProviderFault
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.prices import price_of
@@ -42,22 +44,25 @@ class _Loop:
 
     flights: dict[str, asyncio.Future[Reply]] = field(default_factory=dict)
     askers: set[asyncio.Task[object]] = field(default_factory=set)
+    paying: set[asyncio.Task[object]] = field(default_factory=set)  # those with a call under way, or its reply not yet stored
+    reserved: dict[asyncio.Task[object], int | None] = field(default_factory=dict)
     watch: asyncio.Task[None] | None = None
-    stopping: bool = False
+    ended: GlandError | None = None  # why nothing is sent any more
 
 
 class Gateway:
     """Asks on behalf of one build, in one process. `ask` is a core.requests.Ask."""
 
     def __init__(
-        self, project: Project, store: ResponseStore, ledger: Ledger, build_id: str, parallel: Mapping[str, int] | None = None,
+        self, project: Project, store: ResponseStore, ledger: Ledger, build_id: str, caps: Caps,
         on_event: Callable[[Asked], None] | None = None, stop: Callable[[], bool] = lambda: False, waits: Waits | None = None,
     ) -> None:  # fmt: skip
-        """`parallel` limits the requests this process has in flight, by deployment name; without it a deployment's own limit holds."""
         self.project, self.store, self.ledger, self.build_id = project, store, ledger, build_id
         self.tally = Tally()
         self._on_event, self._stop = on_event or (lambda event: None), stop
-        self._sender = Sender(project.deployments, parallel or {}, waits or Waits(), self._retried)
+        locks = ledger.path.parent / "locks"
+        self._budget = Budget(ledger, caps, build_id, locks)
+        self._sender = Sender(project.deployments, locks, waits or Waits(), self._on_wire, self._retried)
         self._measures: ContextVar[tuple[Tally, ...]] = ContextVar("measures", default=())
         self._reused = 0
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
@@ -66,26 +71,36 @@ class Gateway:
         """The value `accept` reads from the first reply that passes, and that reply.
 
         Raises RequestFailed when no try gave one, EnvironmentFault when no deployment of the stage can answer before the user changes
-        something, Stopped as soon as the build is stopping, WarehouseError when a reply cannot be stored.
+        something, BudgetReached when the request could pass a cap, Stopped when the build is stopping, WarehouseError when a reply cannot
+        be stored. All but the first wait until the calls under way in this loop have come to their end: their replies are paid for.
         """
         here = self._here()
-        task = asyncio.current_task()
-        assert task is not None
-        if self._stop():
-            raise Stopped(_STOPPED)
+        task = _this_task()
         here.askers.add(task)
         try:
             return await self._walk(request, accept, here)
         except asyncio.CancelledError:
             # The watch cancels askers once when the build stops; any other cancellation goes on upwards.
-            if here.stopping and task.uncancel() == 0:
-                raise Stopped(_STOPPED) from None
+            if self._stop() and task.uncancel() == 0:
+                raise await self._quiet(here, Stopped(_STOPPED)) from None
             raise
+        except GlandError as fault:
+            raise await self._quiet(here, fault) from None
         finally:
             here.askers.discard(task)
 
+    async def _quiet(self, here: _Loop, fault: GlandError) -> GlandError:
+        """`fault`, once no call is under way: who raises it makes those who wait for others' rows call them off."""
+        here.askers.discard(_this_task())  # it ends already: the watch need not call it off
+        while here.paying:
+            await asyncio.sleep(STOP_POLL_S)
+        here.ended = here.ended or fault
+        return fault
+
     async def _walk(self, request: Request, accept: Callable[[Reply], T], here: _Loop) -> tuple[T, Reply]:
         for attempt, (asked, key) in enumerate(tries(self.project, request)):
+            if self._stop():
+                raise Stopped(_STOPPED)
             try:
                 reply = await self._reply(asked, key, here)
             except NoReply as none:
@@ -126,7 +141,7 @@ class Gateway:
     async def _fly(self, request: Request, key: str, here: _Loop) -> Reply:
         flight = here.flights[key] = asyncio.get_running_loop().create_future()
         try:
-            reply = await self._pay(request, key)
+            reply = await self._pay(request, key, here)
         except asyncio.CancelledError:
             flight.cancel()
             raise
@@ -140,7 +155,7 @@ class Gateway:
         finally:
             del here.flights[key]
 
-    async def _pay(self, request: Request, key: str) -> Reply:
+    async def _pay(self, request: Request, key: str, here: _Loop) -> Reply:
         sent = await self._sender.send(request)
         done = sent.completion
         price = price_of(self.project.deployments[sent.deployment])
@@ -149,9 +164,37 @@ class Gateway:
             usd(price, done.prompt_tokens, done.cached_tokens, done.completion_tokens), sent.latency_s, sent.attempts,
             self.build_id, sent.sent_at,
         )  # fmt: skip
-        standing = await self.store.put(reply, request)
+        with self._kept(here):
+            standing = await self.store.put(reply, request)
+            self.ledger.record(reply, request, accepted=True)  # until it is judged
         # Another process may have stored its own meanwhile: its text stands for all, and this payment is still ours.
         return reply if standing is reply else replace(reply, text=standing.text, finish_reason=standing.finish_reason)
+
+    @asynccontextmanager
+    async def _on_wire(self, name: str, request: Request) -> AsyncIterator[None]:
+        """What a call happens inside of: its worst cost is set aside, and nothing calls it off."""
+        here, task = self._here(), _this_task()
+        reservation = await self._budget.reserve(self.project.deployments[name], request)
+        try:
+            if here.ended is not None or self._stop():
+                raise here.ended or Stopped(_STOPPED)
+            here.paying.add(task)
+            yield
+        except BaseException:
+            here.paying.discard(task)
+            self._budget.settle(reservation)
+            raise
+        here.reserved[task] = reservation
+
+    @contextmanager
+    def _kept(self, here: _Loop) -> Iterator[None]:
+        """What is done with a reply that has arrived; after it the reply counts as paid, and no more as set aside."""
+        task = _this_task()
+        try:
+            yield
+        finally:
+            here.paying.discard(task)
+            self._budget.settle(here.reserved.pop(task, None))
 
     @contextmanager
     def measuring(self) -> Iterator[Tally]:
@@ -175,6 +218,8 @@ class Gateway:
         try:
             self.flush()
         finally:
+            self._sender.close()
+            self._budget.close()
             self.store.close()
             self.ledger.close()
 
@@ -188,9 +233,12 @@ class Gateway:
     async def _watch(self, here: _Loop) -> None:
         while not self._stop():
             await asyncio.sleep(STOP_POLL_S)
-        here.stopping = True
-        for asker in here.askers:
-            asker.cancel()
+        told: set[asyncio.Task[object]] = set()
+        while here.askers:
+            for asker in here.askers - here.paying - told:
+                asker.cancel()
+                told.add(asker)
+            await asyncio.sleep(STOP_POLL_S)
 
     def _failed(self, request: Request, key: str, why: ProviderFault | Rejected, attempts: int) -> RequestFailed:
         self._count(request, _add_failure)
@@ -214,6 +262,12 @@ class Gateway:
             paid = Decimal(0) if reply.reused else reply.usd
             tokens = reply.prompt_tokens + reply.completion_tokens
             self._on_event(Asked(kind, request.stage, request.discipline, text, tokens, paid, reply.reused))
+
+
+def _this_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 _STOPPED = "stopped; what was paid for is stored, and the next `gland build` goes on from there"

@@ -22,10 +22,13 @@ from typing import Any
 from gland_assets.core.requests import Reply, Request
 from gland_assets.io.ledger_export import dollars, export
 from gland_assets.io.locks import try_lock
+from gland_assets.io.reservations import DDL as RESERVATIONS
+from gland_assets.io.reservations import Refusal, Wish, paid, reserve
 from gland_assets.io.sqlite import GroupWriter, connect, explained
 
-LAYOUT = 1
-DDL = """create table if not exists builds(
+LAYOUT = 2
+DDL = f"""{RESERVATIONS};
+create table if not exists builds(
   build_id text primary key, started_at text not null, ended_at text, outcome text, calls integer not null default 0,
   reused integer not null default 0, usd_nanos integer not null default 0, unpriced integer not null default 0,
   gland_version text not null, taxonomy_hash text not null);
@@ -46,6 +49,7 @@ STORED = (
 )  # fmt: skip
 
 _Write = tuple[str, tuple[Any, ...]]  # a statement in _STATEMENTS and its values
+_Done = int | Refusal | None  # what a reservation was answered with
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,8 @@ class Ledger:
         self.path = warehouse / "ledger.sqlite"
         self.folder = warehouse / "ledger"
         self._lock_path = warehouse / "locks" / "_ledger.lock"
-        self._last: Future[None] | None = None
-        self._writer: GroupWriter[_Write, None] = GroupWriter(self.path, self._open, _write)
+        self._last: Future[_Done] | None = None
+        self._writer: GroupWriter[_Write, _Done] = GroupWriter(self.path, self._open, _write)
 
     def _open(self) -> sqlite3.Connection:
         return connect(self.path, DDL, LAYOUT)
@@ -107,6 +111,23 @@ class Ledger:
         for prompt in prompts:
             self._put("prompt", prompt)
 
+    def reserve(self, wish: Wish) -> Future[_Done]:
+        """Queues a reservation; the future holds its number, or why there is no room for it."""
+        return self._writer.put(("reserve", (wish,)))
+
+    def release(self, number: int) -> None:
+        """Queues the end of a reservation."""
+        self._put("release", (number,))
+
+    def release_all(self, holder: str) -> None:
+        """Queues the end of all reservations of a holder."""
+        self._put("release all", (holder,))
+
+    def holders(self) -> list[str]:
+        """Who has set something aside."""
+        with self._reading() as connection:
+            return [holder for (holder,) in connection.execute("select distinct holder from reservations")]
+
     def _put(self, statement: str, values: tuple[Any, ...]) -> None:
         self._last = self._writer.put((statement, values))
 
@@ -122,6 +143,15 @@ class Ledger:
         """Writes what is queued and lets go of the file. Raises as `flush`."""
         self._writer.close()
         self.flush()
+
+    def paid(self) -> tuple[Decimal, int]:
+        """What the project's own builds have paid, as caps count it: dollars whose price is known, and tokens."""
+        self.flush()
+        if not self.path.exists():
+            return Decimal(0), 0
+        with self._reading() as connection:
+            nanos, tokens = paid(connection)
+        return dollars(nanos), tokens
 
     def spent(self, discipline: str | None = None) -> Spent:
         """What was paid in all builds together, for one discipline or for all."""
@@ -174,6 +204,8 @@ _STATEMENTS = {
     "build": "insert into builds(build_id, started_at, gland_version, taxonomy_hash) values (?, ?, ?, ?)",
     "end": "update builds set ended_at = ?, outcome = ? where build_id = ?",
     "reused": "update builds set reused = reused + ? where build_id = ?",
+    "release": "delete from reservations where number = ?",
+    "release all": "delete from reservations where holder = ?",
     "prompt": "insert into prompts(prompt_hash, stage, name, text) values (?, ?, ?, ?) on conflict do nothing",
 }
 _INSERT = f"insert into requests({', '.join(STORED)}) values ({', '.join('?' * len(STORED))}) on conflict do nothing"
@@ -185,15 +217,20 @@ _SPENDING = """insert into spending values (?, ?, 1, ?, ?, ?, ?) on conflict do 
 _TOUCH = "insert into blocks(block, version) values (?, 1) on conflict do update set version = version + 1"
 
 
-def _write(connection: sqlite3.Connection, writes: Sequence[_Write]) -> list[None]:
+def _write(connection: sqlite3.Connection, writes: Sequence[_Write]) -> list[_Done]:
     touched: set[int] = set()
+    done: list[_Done] = []
     for statement, values in writes:
+        answer: _Done = None
         if statement == "request":
             touched.update(_write_request(connection, values))
+        elif statement == "reserve":
+            answer = reserve(connection, values[0])
         else:
             connection.execute(_STATEMENTS[statement], values)
+        done.append(answer)
     connection.executemany(_TOUCH, ((block,) for block in sorted(touched)))
-    return [None] * len(writes)
+    return done
 
 
 def _write_request(connection: sqlite3.Connection, values: tuple[Any, ...]) -> list[int]:

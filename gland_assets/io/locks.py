@@ -41,24 +41,49 @@ def try_lock(path: Path) -> int | None:
     return descriptor
 
 
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds `path` just now."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # nobody has locked it yet, or whoever tries to will say what is wrong
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 @contextmanager
-def discipline_lock(warehouse: Path, slug: str, stop: Callable[[], bool] | None = None, poll_s: float = POLL_S) -> Iterator[None]:
-    """Hold the discipline alone, waiting for whoever holds it. Raises Stopped when `stop()` says so while it waits."""
-    path = lock_path(warehouse, slug)
+def locked(path: Path, what: str, stop: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Hold `path`, which stands for `what`, alone, waiting for whoever holds it. Raises Stopped when `stop()` says so while it waits."""
     while (descriptor := try_lock(path)) is None:
         if stop is not None and stop():
-            raise Stopped(f"stopped while waiting for {slug}, which {holder(warehouse, slug)} is making")
-        time.sleep(poll_s)
+            raise Stopped(f"stopped while waiting for {what}, which {_holder(path)} holds")
+        time.sleep(POLL_S)
     try:
         yield
     finally:
         os.close(descriptor)
 
 
+@contextmanager
+def discipline_lock(warehouse: Path, slug: str, stop: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Hold the discipline alone, as `locked`."""
+    with locked(lock_path(warehouse, slug), slug, stop):
+        yield
+
+
 def holder(warehouse: Path, slug: str) -> str:
     """Who last locked the discipline, as far as the system tells: `process 123 (gland build)`."""
+    return _holder(lock_path(warehouse, slug))
+
+
+def _holder(path: Path) -> str:
     try:
-        pid = int(lock_path(warehouse, slug).read_text())
+        pid = int(path.read_text())
     except (OSError, ValueError):
         return "another process"
     return describe_process(pid)

@@ -1,4 +1,4 @@
-"""Get one reply for one request: parallel limits, waits and retries, and the stage's next deployment when one does not answer."""
+"""Get one reply for one request: slots, waits and retries, and the stage's next deployment when one does not answer."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from weakref import WeakKeyDictionary
+from pathlib import Path
 
 from gland_assets.core.errors import EnvironmentFault
 from gland_assets.core.project import Deployment
 from gland_assets.core.requests import Request
 from gland_assets.io.faults import Cure, ProviderFault
 from gland_assets.io.providers import Completion, Providers
+from gland_assets.io.slots import Slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +53,28 @@ class NoReply(Exception):
         super().__init__(str(fault))
 
 
+Wire = Callable[[str, Request], AbstractAsyncContextManager[None]]
+"""What one call to a deployment happens inside of."""
+
+
 class Sender:
-    """Sends requests to the deployments of one project, within this process's parallel limits."""
+    """Sends requests to the deployments of one project, within the parallel limits that all processes over its warehouse share."""
 
     def __init__(
-        self, deployments: Mapping[str, Deployment], parallel: Mapping[str, int], waits: Waits,
+        self, deployments: Mapping[str, Deployment], locks: Path, waits: Waits, wire: Wire,
         on_retry: Callable[[Request, str, ProviderFault], None],
     ) -> None:  # fmt: skip
-        self._deployments, self._parallel, self._waits, self._on_retry = deployments, parallel, waits, on_retry
+        self._deployments, self._locks, self._waits, self._wire, self._on_retry = deployments, locks, waits, wire, on_retry
         self.providers = Providers(deployments)
         self._answered: set[str] = set()
         self._out: dict[str, ProviderFault] = {}
-        self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Semaphore]] = WeakKeyDictionary()
+        self._slots: dict[str, Slots] = {}
+
+    def close(self) -> None:
+        """Lets go of the slots' files."""
+        for slots in self._slots.values():
+            slots.close()
+        self._slots.clear()
 
     async def send(self, request: Request) -> Sent:
         """The reply of the first deployment of the stage that gives one.
@@ -73,7 +85,7 @@ class Sender:
         faults: dict[str, ProviderFault] = {}
         for name in request.settings.models:
             try:
-                async with self._slot(name):
+                async with self._slots_of(name).one():
                     return await self._try(name, request, attempts)
             except _GaveUp as gave_up:
                 attempts += gave_up.calls
@@ -88,9 +100,10 @@ class Sender:
         for call in range(self._waits.retries + 1):
             if name in self._out:
                 raise _GaveUp(self._out[name], call)
-            sent_at, started = datetime.now(UTC), time.perf_counter()
             try:
-                completion = await self.providers.complete(name, request)
+                async with self._wire(name, request):
+                    sent_at, started = datetime.now(UTC), time.perf_counter()
+                    completion = await self.providers.complete(name, request)
             except ProviderFault as fault:
                 again = fault.cure is Cure.WAIT and call < self._waits.retries
                 if not again:
@@ -109,13 +122,15 @@ class Sender:
         if fault.cure is Cure.MEND or (unproven and (fault.cure is Cure.PROVE or fault.cause == "unreachable")):
             self._out[name] = fault
 
-    def _slot(self, name: str) -> asyncio.Semaphore:
-        slots = self._slots.setdefault(asyncio.get_running_loop(), {})
-        if name not in slots:
+    def _slots_of(self, name: str) -> Slots:
+        if name not in self._slots:
             deployment = self._deployments[name]
-            limit = self._parallel.get(name, deployment.max_parallel_requests * max(1, len(deployment.api_base)))
-            slots[name] = asyncio.Semaphore(1 if deployment.local else max(1, limit))
-        return slots[name]
+            if deployment.local:
+                self._slots[name] = Slots(None, 1)  # each process has its own
+            else:
+                limit = deployment.max_parallel_requests * max(1, len(deployment.api_base))
+                self._slots[name] = Slots(self._locks / f"_parallel-{name}.lock", limit)
+        return self._slots[name]
 
     def _advice(self, name: str, fault: ProviderFault) -> str:
         deployment = self._deployments[name]

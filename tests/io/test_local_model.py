@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gland_assets.core.budget import Caps
 from gland_assets.core.errors import EnvironmentFault
 from gland_assets.core.project import LOCAL_MODEL, Deployment, StageSettings
 from gland_assets.core.requests import Request, RequestFailed
@@ -79,7 +80,7 @@ def test_a_prompt_that_does_not_fit_is_named(tmp_path: Path) -> None:
         say(local_request("A very long prompt. " * 900))
     assert fault.value.cause == "context_length"
     ledger = Ledger(tmp_path)
-    gateway = Gateway(project_of(LOCAL), ResponseStore(tmp_path / "responses.sqlite"), ledger, ledger.start_build("0", ""))
+    gateway = Gateway(project_of(LOCAL), ResponseStore(tmp_path / "responses.sqlite"), ledger, ledger.start_build("0", ""), Caps())
     with pytest.raises(RequestFailed, match="context_length"):
         asyncio.run(gateway.ask(local_request("A very long prompt. " * 900), lambda reply: reply.text))
     gateway.close()
@@ -87,7 +88,7 @@ def test_a_prompt_that_does_not_fit_is_named(tmp_path: Path) -> None:
 
 def test_it_costs_nothing_and_is_stored_like_any_reply(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    gateway = Gateway(project_of(LOCAL), ResponseStore(tmp_path / "responses.sqlite"), ledger, ledger.start_build("0", ""))
+    gateway = Gateway(project_of(LOCAL), ResponseStore(tmp_path / "responses.sqlite"), ledger, ledger.start_build("0", ""), Caps())
     asked = local_request("What is the capital of France?", max_tokens=60)
     with gateway.measuring() as tally:
         text, reply = asyncio.run(gateway.ask(asked, lambda reply: reply.text))

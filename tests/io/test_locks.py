@@ -45,7 +45,7 @@ def test_one_process_waits_for_the_other(tmp_path: Path) -> None:
         entered = threading.Event()
 
         def wait() -> None:
-            with discipline_lock(tmp_path, "logic", poll_s=0.01):
+            with discipline_lock(tmp_path, "logic"):
                 entered.set()
 
         waiting = threading.Thread(target=wait)
@@ -75,7 +75,7 @@ def test_waiting_ends_when_the_build_is_stopped(tmp_path: Path) -> None:
     with (
         another_process(tmp_path) as process,
         pytest.raises(Stopped, match=f"waiting for logic, which process {process.pid}"),
-        discipline_lock(tmp_path, "logic", stop=lambda: next(asked), poll_s=0.01),
+        discipline_lock(tmp_path, "logic", stop=lambda: next(asked)),
     ):
         raise AssertionError("the lock is held by another process")
 

@@ -1,0 +1,226 @@
+"""Slots: the parallel requests of one deployment, shared by every process over the warehouse. Each is a byte of a file, locked.
+
+The kernel ends a lock with its process, however that goes and whatever a clock says, so nothing has to expire. Each process that wants
+slots also locks a byte of its own further on; from these a process knows how many others there are, and gives a slot back when it holds
+more than its share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from gland_assets.core.errors import WarehouseError
+
+WANTING = 1 << 30  # the first byte of those that say a process wants slots
+PROCESSES = 64  # more than that count as that many
+COUNTED_S = 0.25  # how long the count of others holds
+POLL_S = 0.02  # how often a free slot is looked for, when this process can't tell
+
+
+class Slots:
+    """The slots of one deployment, as one gateway takes them."""
+
+    def __init__(self, path: Path | None, limit: int) -> None:
+        """`limit` slots over all processes that name the file `path`; without one, in this process alone."""
+        self._limit = max(1, limit)
+        self._file = _opened(path) if path is not None else _Unshared()
+        self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._file.release()
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Holds a slot, waiting for one as long as it takes; in this process, who came first is served first."""
+        queue = self._queues.setdefault(asyncio.get_running_loop(), _Queue())
+        self._file.want(1)
+        try:
+            number = await self._acquire(queue)
+            try:
+                yield
+            finally:
+                self._give(queue, number)
+        finally:
+            self._file.want(-1)
+
+    async def _acquire(self, queue: _Queue) -> int:
+        if not queue.waiting and (number := self._file.take(self._limit)) is not None:
+            return number
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        queue.waiting.append(future)
+        self._look_later(queue)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._give(queue, future.result())
+            raise
+
+    def _give(self, queue: _Queue, number: int) -> None:
+        if not (self._file.fair(self._limit) and queue.hand_over(number)):
+            self._file.give(number)
+
+    def _look_later(self, queue: _Queue) -> None:
+        if not queue.looking:
+            queue.looking = True
+            # Not in step with other processes, or the same one would always come first.
+            asyncio.get_running_loop().call_later(random.uniform(0.5, 1.5) * POLL_S, self._look, queue)
+
+    def _look(self, queue: _Queue) -> None:
+        queue.looking = False
+        while queue.anyone():
+            number = self._file.take(self._limit)
+            if number is None:
+                self._look_later(queue)
+                return
+            queue.hand_over(number)
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Who waits in one event loop, in order of coming, and whether a look for free slots is due."""
+
+    waiting: deque[asyncio.Future[int]] = field(default_factory=deque)
+    looking: bool = False
+
+    def anyone(self) -> bool:
+        """Whether somebody waits; those who were called off are forgotten."""
+        while self.waiting and self.waiting[0].done():
+            self.waiting.popleft()
+        return bool(self.waiting)
+
+    def hand_over(self, number: int) -> bool:
+        """Gives the slot to who came first; whether there was somebody."""
+        if not self.anyone():
+            return False
+        self.waiting.popleft().set_result(number)
+        return True
+
+
+class _Unshared:
+    """Slots of this process alone."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+
+    def take(self, limit: int) -> int | None:
+        """A free slot, now this process's, or None."""
+        number = next((number for number in range(limit) if number not in self._taken), None)
+        if number is not None:
+            self._taken.add(number)
+        return number
+
+    def give(self, number: int) -> None:
+        """Makes a slot free."""
+        self._taken.discard(number)
+
+    def want(self, more: int) -> None:
+        """Counts who wants or holds a slot here."""
+
+    def fair(self, limit: int) -> bool:
+        """Whether this process holds no more than its share."""
+        return True
+
+    def release(self) -> None:
+        """Lets go of what it is kept in."""
+
+
+class _Shared(_Unshared):
+    """Slots that are bytes of a file. One object a file and process: the kernel's locks are the process's, not the opener's."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path, self.users = path, 0
+        self._guard = threading.Lock()
+        self._wanting, self._place = 0, -1
+        self._others, self._counted_at = 0, -COUNTED_S
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise WarehouseError(f"{path} cannot be opened: {error.strerror}; give write access to the warehouse") from error
+
+    def take(self, limit: int) -> int | None:
+        with self._guard:
+            start = random.randrange(limit)  # or all would look at the same taken ones first
+            for place in range(start, start + limit):
+                number = place % limit
+                if number not in self._taken and self._lock(number):
+                    self._taken.add(number)
+                    return number
+            return None
+
+    def give(self, number: int) -> None:
+        with self._guard:
+            self._taken.discard(number)
+            self._unlock(number)
+
+    def want(self, more: int) -> None:
+        with self._guard:
+            self._wanting += more
+            if self._wanting and self._place < 0:
+                self._place = next((place for place in range(WANTING, WANTING + PROCESSES) if self._lock(place)), -1)
+            elif not self._wanting and self._place >= 0:
+                self._unlock(self._place)
+                self._place = -1
+
+    def fair(self, limit: int) -> bool:
+        with self._guard:
+            now = time.monotonic()
+            if now - self._counted_at >= COUNTED_S:
+                self._others, self._counted_at = sum(map(self._held_elsewhere, range(WANTING, WANTING + PROCESSES))), now
+            return not self._others or len(self._taken) <= limit // (self._others + 1)
+
+    def release(self) -> None:
+        with _GUARD:
+            self.users -= 1
+            if not self.users:
+                os.close(self._descriptor)
+                del _FILES[self.path]
+
+    def _held_elsewhere(self, place: int) -> bool:
+        if place == self._place:
+            return False
+        if not self._lock(place):
+            return True
+        self._unlock(place)
+        return False
+
+    def _lock(self, byte: int) -> bool:
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                return False
+            raise WarehouseError(
+                f"{self.path} cannot be locked: {error.strerror}; put the warehouse on a disk that has file locks"
+            ) from error
+        return True
+
+    def _unlock(self, byte: int) -> None:
+        fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, byte)
+
+
+_FILES: dict[Path, _Shared] = {}
+_GUARD = threading.Lock()
+
+
+def _opened(path: Path) -> _Shared:
+    with _GUARD:
+        path = path.resolve()
+        file = _FILES.get(path) or _FILES.setdefault(path, _Shared(path))
+        file.users += 1
+        return file
