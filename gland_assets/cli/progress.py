@@ -85,7 +85,7 @@ class Board:
         head = Table.grid(expand=True)
         head.add_column()
         head.add_column(justify="right")
-        said = Text("stopping: what is under way is being kept…", "yellow") if self._stop.asked else Text(counts.left)
+        said = Text("stopping: waiting for what is paid for; again ends at once", "yellow") if self._stop.asked else Text(counts.left)
         head.add_row(Text(f"{counts.done} of {render.several(counts.disciplines, 'discipline')} done"), said)
         bar = ProgressBar(total=1.0, completed=counts.share, width=None)
         spent = ", ".join(

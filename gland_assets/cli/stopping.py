@@ -38,7 +38,7 @@ class Stopping:
         self.asked = True
         if not self.told:
             # Not print: the signal may have come in the middle of one.
-            os.write(2, b"stopping: what is under way is being kept; once more ends at once\n")
+            os.write(2, b"stopping: waiting for what is under way, which is paid for; once more ends at once\n")
 
 
 def _end_at_once() -> None:
