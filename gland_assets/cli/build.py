@@ -16,7 +16,7 @@ from gland_assets.cli.progress import Board
 from gland_assets.cli.publish import bring_up, told
 from gland_assets.cli.stopping import Stopping
 from gland_assets.core.errors import BudgetReached, SettingsError, Stopped, WarehouseBusy
-from gland_assets.core.plan import Plan, make_plan
+from gland_assets.core.plan import PartitionPlan, Plan, make_plan
 from gland_assets.core.project import STAGES
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def build(
     found = make_plan(project, Partitions(here.warehouse).metas(), known(project, discipline or ()))
     late = found.out_of_date()
     if not late:
-        _nothing_to_do(project, here, discipline or ())
+        _nothing_to_do(project, here, discipline or (), found.duplicates)
         return
     estimate = foresee(project, here.warehouse, found)
     if estimate.calls and (missing := check_environment(project, os.environ)):
@@ -68,9 +68,10 @@ def build(
         raise typer.Exit(1)
 
 
-def _nothing_to_do(project: Project, here: Places, asked: Sequence[str]) -> None:
+def _nothing_to_do(project: Project, here: Places, asked: Sequence[str], duplicates: PartitionPlan) -> None:
     which = "the whole taxonomy is" if not asked else f"{', '.join(asked)} {'is' if len(asked) == 1 else 'are'}"
-    render.say(f"Nothing to do: {which} up to date. No model was asked.")
+    again = duplicates.state == "stale"
+    render.say(f"Nothing to {'ask for' if again else 'do'}: {which} up to date. No model was asked.")
     try:
         published = bring_up(project, here.warehouse)
     except WarehouseBusy as busy:
@@ -78,6 +79,9 @@ def _nothing_to_do(project: Project, here: Places, asked: Sequence[str]) -> None
     else:
         if published.changed or published.removed:
             told(here, published)
+        if again:
+            left_out = render.several(published.rows["duplicates"], "question")
+            render.say(f"Duplicates looked for again ({'; '.join(duplicates.because)}): {left_out} left out.")
 
 
 def _run(project: Project, here: Places, found: Plan, workers: int | None, cap: Decimal | None, counts: Counts) -> BuildResult:

@@ -62,6 +62,7 @@ def _as_json(found: Plan, estimate: Estimate) -> dict[str, object]:
     stages = {name: estimates.as_json(part) for name, part in estimate.by_stage.items()}
     return {
         "partitions": parts,
+        "duplicates": {"state": found.duplicates.state, "because": list(found.duplicates.because)},
         "disciplines": list(found.out_of_date()),
         "requests": estimates.as_json(estimate),
         "by_stage": stages,
@@ -80,6 +81,8 @@ def _show(project: Project, found: Plan, estimate: Estimate) -> None:
     else:
         everything = f"All {considered:,} disciplines are" if considered != 1 else "The discipline is"
         render.say(f"{everything} up to date: a build would ask no model.")
+    if found.duplicates.state == "stale":
+        render.put(_marked("stale", f"duplicates, to be looked for again: {_reasons(found.duplicates.because)}"))
     _show_orphans(found)
     if late:
         render.say()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from gland_assets.core.cost import estimate_tokens
 from gland_assets.core.fanout import each
@@ -16,13 +16,17 @@ from gland_assets.core.schemas import question_schema
 
 
 def dealt_samples(
-    subjects: Sequence[Subject], syllabi: Sequence[Syllabus], pairs: int, seed: int
+    subjects: Sequence[Subject], syllabi: Sequence[Syllabus], pairs: int, seed: int, coming: Collection[str] = ()
 ) -> Iterator[tuple[Subject, Syllabus, Sample]]:
-    """The samples that `pairs` questions are asked from: dealt round robin to the subjects with a usable syllabus, in their order."""
+    """The samples that `pairs` questions are asked from: dealt round robin to the subjects with a usable syllabus, in their order.
+
+    The subjects whose ids are `coming` will have one: they take their share of the deal, and nothing can be drawn for them yet.
+    """
     by_subject = {syllabus.subject_id: syllabus for syllabus in syllabi if usable(syllabus)}
-    taught = [(subject, by_subject[subject.subject_id]) for subject in subjects if subject.subject_id in by_subject]
-    for (subject, syllabus), count in zip(taught, deal(len(taught), pairs), strict=True):
-        for sample in draw_samples(syllabus, count, seed):
+    taught = [subject for subject in subjects if subject.subject_id in by_subject or subject.subject_id in coming]
+    for subject, count in zip(taught, deal(len(taught), pairs), strict=True):
+        syllabus = by_subject.get(subject.subject_id)
+        for sample in draw_samples(syllabus, count, seed) if syllabus else ():
             yield subject, syllabus, sample
 
 
@@ -54,8 +58,13 @@ def _session_line(session: Session) -> str:
     return f"Session {session.position + 1}: {session.title}"
 
 
-async def make_questions(making: Making, subjects: Sequence[Subject], syllabi: Sequence[Syllabus]) -> list[Question]:
-    """`pairs` questions of one discipline, each from a fresh sample; a failed one is a failure row in its place."""
+async def make_questions(
+    making: Making, subjects: Sequence[Subject], syllabi: Sequence[Syllabus], coming: Collection[str] = ()
+) -> list[Question]:
+    """`pairs` questions of one discipline, each from a fresh sample; a failed one is a failure row in its place.
+
+    Of the subjects `coming`, as in `dealt_samples`, none can be asked yet.
+    """
     settings, slug = making.discipline.settings, making.discipline.slug
     local = making.preferred("questions").local
 
@@ -74,7 +83,7 @@ async def make_questions(making: Making, subjects: Sequence[Subject], syllabi: S
         tokens = reply.completion_tokens or estimate_tokens(text)
         return Question(*known, text, tokens, reply.request_key, making.now(), sampled)
 
-    return await each(list(dealt_samples(subjects, syllabi, settings.pairs, settings.seed)), one)
+    return await each(list(dealt_samples(subjects, syllabi, settings.pairs, settings.seed, coming)), one)
 
 
 def answer_request(making: Making, question: Question) -> Request:

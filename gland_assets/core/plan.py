@@ -10,7 +10,7 @@ from typing import Any, Literal
 from gland_assets.core.hashing import digest
 from gland_assets.core.levels import GENERATED, PARTITIONED, RECIPE_VERSION, UPSTREAM
 from gland_assets.core.project import Discipline, Project
-from gland_assets.core.recipes import changes, fingerprint, recipe
+from gland_assets.core.recipes import changes, declared_content_hash, declared_rows, fingerprint, recipe
 from gland_assets.core.state import PartitionMeta
 
 State = Literal["missing", "stale", "waiting", "fresh", "orphan"]
@@ -33,9 +33,10 @@ class PartitionPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every partition of the taxonomy, in declared order, and the orphans."""
+    """Every partition of the taxonomy, in declared order, and the orphans; and `duplicates`, the one file over all of them."""
 
     partitions: tuple[PartitionPlan, ...]
+    duplicates: PartitionPlan
 
     def out_of_date(self) -> dict[str, list[str]]:
         """Discipline -> its levels to bring up to date, in order of the road; disciplines in declared order."""
@@ -65,29 +66,33 @@ def make_plan(project: Project, metas: Metas, only: Iterable[str] = ()) -> Plan:
             parts += _discipline_plan(project, discipline, metas)
     gone = sorted(key for key in metas if key[1] not in slugs and key[0] in PARTITIONED)
     parts += [PartitionPlan(asset, slug, "orphan", ("not in the taxonomy",)) for asset, slug in gone]
-    return Plan(tuple(parts))
+    return Plan(tuple(parts), _duplicates_plan(project, metas, parts))
 
 
 def _discipline_plan(project: Project, discipline: Discipline, metas: Metas) -> list[PartitionPlan]:
-    states: dict[str, PartitionPlan] = {}
+    # What a declared level will hold is known now, made or not: a node that moves puts nothing below it out of date.
+    rows = declared_rows(project, discipline.slug)
+    contents = {level: declared_content_hash(level, row) for level, row in rows.items()}
+    parts = []
     for level in PARTITIONED:
-        states[level] = _partition_plan(project, discipline, level, metas, states)
-    return list(states.values())
+        parts.append(part := _partition_plan(project, discipline, level, metas, contents))
+        if part.state == "fresh":
+            contents[level] = metas[level, discipline.slug].content_hash
+    return parts
 
 
-def _partition_plan(
-    project: Project, discipline: Discipline, level: str, metas: Metas, above: Mapping[str, PartitionPlan]
-) -> PartitionPlan:
+def _partition_plan(project: Project, discipline: Discipline, level: str, metas: Metas, above: Mapping[str, str]) -> PartitionPlan:
+    """`above` holds the content hash of each level above that is known beforehand."""
     slug = discipline.slug
     meta = metas.get((level, slug))
     if meta is None:
         return PartitionPlan(level, slug, "missing", ("not made yet",))
     now = recipe(project, level, discipline)
     differs = changes(json.loads(meta.recipe), now)
-    late = [name for name in UPSTREAM[level] if above[name].state != "fresh"]
+    late = [name for name in UPSTREAM[level] if name not in above]
     if late:
         return PartitionPlan(level, slug, "stale" if differs else "waiting", (*differs, *(f"{name} is out of date" for name in late)))
-    upstream = {name: metas[name, slug].content_hash for name in UPSTREAM[level]}
+    upstream = {name: above[name] for name in UPSTREAM[level]}
     if fingerprint(now, upstream) == meta.fingerprint:
         if meta.unanswered:
             return PartitionPlan(level, slug, "stale", (f"no provider answered for {meta.unanswered} of its rows",))
@@ -96,10 +101,28 @@ def _partition_plan(
     return PartitionPlan(level, slug, "stale", (*differs, *moved) or ("made by another version",))
 
 
+def _duplicates_plan(project: Project, metas: Metas, above: Iterable[PartitionPlan]) -> PartitionPlan:
+    meta = metas.get(("duplicates", "all"))
+    late = [name for name in UPSTREAM["duplicates"] if any(p.asset == name and p.state not in ("fresh", "orphan") for p in above)]
+    if meta is None:
+        return PartitionPlan("duplicates", "all", "missing", ("not made yet",))
+    differs = changes(json.loads(meta.recipe), dedup_recipe(project))
+    if late:
+        because = (*differs, *(f"{name} is out of date" for name in late))
+        return PartitionPlan("duplicates", "all", "stale" if differs else "waiting", because)
+    if meta.fingerprint == dedup_fingerprint(project, metas):
+        return PartitionPlan("duplicates", "all", "fresh")
+    return PartitionPlan("duplicates", "all", "stale", tuple(differs) or ("other questions to compare",))
+
+
+def dedup_recipe(project: Project) -> dict[str, Any]:
+    """Everything that decides how `duplicates` is made, the signatures and answers aside."""
+    return {"version": RECIPE_VERSION["duplicates"], "threshold": project.dedup.threshold}
+
+
 def dedup_fingerprint(project: Project, metas: Metas) -> str:
-    """What `duplicates` would be made from: the threshold and the content of every signatures and answers partition in the taxonomy."""
-    made_by = {"version": RECIPE_VERSION["duplicates"], "threshold": project.dedup.threshold}
-    return digest("duplicates", made_by, _hashes(project, metas, ("signatures", "answers"), "content_hash"))
+    """What `duplicates` would be made from: its recipe and the content of every signatures and answers partition in the taxonomy."""
+    return digest("duplicates", dedup_recipe(project), _hashes(project, metas, UPSTREAM["duplicates"], "content_hash"))
 
 
 def dataset_fingerprint(project: Project, metas: Metas) -> str:

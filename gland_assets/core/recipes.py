@@ -97,7 +97,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") ->
         if before == after:
             continue
         if isinstance(before, dict) and isinstance(after, dict):
-            said += changes(before, after, "prompt " if name == "prompts" else f"{name}.")
+            said += changes(before, after, {"prompts": "prompt ", "node": ""}.get(name, f"{name}."))
         elif prefix == "prompt ":
             said.append(f"prompt {name} edited")
         else:

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import product
+from math import ceil
 from pathlib import Path
 from typing import TypeVar
 
@@ -129,7 +130,10 @@ def foresee(project: Project, warehouse: Path, plan: Plan) -> Estimate:
 async def _discipline(
     project: Project, discipline: Discipline, levels: Sequence[str], partitions: Partitions, walk: _Walk, history: _History
 ) -> None:
-    """Walk one discipline's late levels, and add the calls that follow from rows the walk could not know."""
+    """Walk one discipline's late levels, and add the calls that follow from rows the walk could not know.
+
+    A syllabus to come takes its share of the questions, so that one more among many is foreseen as what it costs.
+    """
     making = Making(project, discipline, walk.ask, "plan")
     slug, settings = discipline.slug, discipline.settings
     known: dict[str, Sequence[Record]] = {}
@@ -153,15 +157,22 @@ async def _discipline(
     if "syllabi" in levels:
         walk.calls["syllabi"] += TURNS["syllabi"] * unknown["subjects"]
         unknown["syllabi"] += unknown["subjects"]
-    if unknown["syllabi"]:  # another deal: every question may be another
-        for stage in ("questions", "answers"):
-            walk.calls[stage] += settings.pairs
-        return
-    await level("questions", question_from, lambda: make_questions(making, listed(), taught()))
+    fresh = [_to_come(slug, number) for number in range(ceil(unknown["subjects"]))]
+    coming = {row.subject_id for row in fresh} | {row.subject_id for row in taught() if row.syllabus_id in walk.missed["syllabi"]}
+    await level("questions", question_from, lambda: make_questions(making, [*listed(), *fresh], taught(), coming))
+    if coming:
+        unasked = settings.pairs - len(known["questions"])
+        walk.calls["questions"] += unasked
+        unknown["questions"] += unasked
     if "answers" in levels:
         asked = [row for row in known["questions"] if isinstance(row, Question)]
         await make_answers(making, asked)
         walk.calls["answers"] += unknown["questions"]
+
+
+def _to_come(slug: str, number: int) -> Subject:
+    """A subject that a query to be asked will bring."""
+    return Subject(f"to come {number}", slug, None, None, (), 0, None)
 
 
 class _History:

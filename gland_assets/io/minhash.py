@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import duckdb
 
 from gland_assets.core.dedup import Entry, find_duplicates
 from gland_assets.core.hashing import canonical
-from gland_assets.core.plan import Metas, dedup_fingerprint
+from gland_assets.core.plan import Metas, dedup_fingerprint, dedup_recipe
 from gland_assets.core.project import Project
 from gland_assets.core.recipes import content_hash
 from gland_assets.core.records import to_row
@@ -49,7 +49,7 @@ def compute_duplicates(project: Project, partitions: Partitions, build_id: str =
     if known is not None and known.fingerprint == wanted:
         return known
     found = find_duplicates(_entries(project, partitions, metas), project.dedup)
-    made_by = canonical(asdict(project.dedup))
+    made_by = canonical(dedup_recipe(project))
     meta = PartitionMeta("duplicates", ALL, wanted, content_hash(found), made_by, usd="0", build_id=build_id)
     return partitions.write("duplicates", ALL, [to_row(row) for row in found], meta)
 

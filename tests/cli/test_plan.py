@@ -66,8 +66,22 @@ def test_many_alike_disciplines_are_one_line(tmp_path: Path) -> None:
 
 def test_all_up_to_date_says_that_no_model_would_be_asked(made: Path) -> None:
     store_fresh(load_project(made / "taxonomy.toml"), Partitions(made / "warehouse"), rows.made("music"))
+    gland(made, "publish")
     ran = gland(made, "plan")
     assert (ran.code, ran.out) == (0, "All 3 disciplines are up to date: a build would ask no model.\n")
+
+
+def test_a_setting_that_touches_duplicates_alone_is_told(made: Path) -> None:
+    store_fresh(load_project(made / "taxonomy.toml"), Partitions(made / "warehouse"), rows.made("music"))
+    gland(made, "publish")
+    (made / "taxonomy.toml").write_text(HEAD + "[dedup]\nthreshold = 0.5\n" + TREE)
+    found = gland(made, "plan", "--json").json
+    assert found["disciplines"] == []
+    assert found["duplicates"] == {"state": "stale", "because": ["threshold 0.7 → 0.5"]}
+    assert "~ duplicates, to be looked for again: threshold 0.7 → 0.5" in gland(made, "plan").out
+    said = gland(made, "build").out
+    assert "No model was asked." in said and "Duplicates looked for again (threshold 0.7 → 0.5): 0 questions left out." in said
+    assert gland(made, "plan", "--json").json["duplicates"] == {"state": "fresh", "because": []}
 
 
 def test_a_damaged_partition_counts_as_missing_and_is_named(made: Path) -> None:
