@@ -36,12 +36,29 @@ class Fault:
     message: str = "the server was told to fail"
 
 
+@dataclass(frozen=True)
+class Alike:
+    """Two texts that the model does not tell apart: a body with `written` in it gets the reply to the same body with `read` there.
+
+    Bodies with `unless` in them are told apart after all.
+    """
+
+    written: str
+    read: str
+    unless: str = ""
+
+    def apply(self, raw: str) -> str:
+        """The body, as JSON, that is replied to."""
+        return raw if self.unless and self.unless in raw else raw.replace(self.written, self.read)
+
+
 @dataclass
 class State:
     """What the server has seen, and what it was told to do."""
 
     latency: float = 0.0
     faults: list[Fault] = field(default_factory=list)
+    alike: list[Alike] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
     answered: int = 0
     in_flight: int = 0
@@ -50,7 +67,18 @@ class State:
     def clear(self) -> None:
         self.latency, self.answered, self.most_in_flight = 0.0, 0, 0
         self.faults.clear()
+        self.alike.clear()
         self.log.clear()
+
+    def replied_to(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The body that `body` is taken for."""
+        if not self.alike:
+            return dict(body)
+        raw = json.dumps(body, ensure_ascii=False)
+        for alike in self.alike:
+            raw = alike.apply(raw)
+        taken: dict[str, Any] = json.loads(raw)
+        return taken
 
     def fault_for(self, raw: str) -> Fault | None:
         for fault in self.faults:
@@ -76,7 +104,7 @@ def application(state: State) -> web.Application:
             if fault is not None and (refused := await _refused(request, fault)) is not None:
                 return refused
             state.answered += 1
-            return web.json_response(completion(body, fault.kind if fault else ""))
+            return web.json_response(completion(state.replied_to(body), fault.kind if fault else ""))
         finally:
             state.in_flight -= 1
 
@@ -205,6 +233,10 @@ class ModelServer:
     def fail(self, kind: str, times: int = 1, match: str = "", retry_after: float | None = None, message: str = "told to fail") -> None:
         """Makes the next `times` requests with `match` in them go wrong."""
         self.state.faults.append(Fault(kind, times, match, retry_after, message))
+
+    def take_for(self, written: str, read: str, unless: str = "") -> None:
+        """Makes a request with `written` in its JSON get the reply to the same one with `read` there, unless `unless` is in it."""
+        self.state.alike.append(Alike(written, read, unless))
 
     def reset(self) -> None:
         """Forgets everything seen and told."""

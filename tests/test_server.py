@@ -77,6 +77,17 @@ def test_faults_hit_what_they_match_as_often_as_told(server: ModelServer) -> Non
     assert server.count == 0
 
 
+def test_what_it_takes_for_another_text_gets_that_texts_reply(server: ModelServer) -> None:
+    def replied(text: str) -> str:
+        return str(call(f"{server.url}/chat/completions", body(text))["choices"][0]["message"]["content"])
+
+    server.take_for("Sketch", "Draw", unless="glacier")
+    assert replied("Sketch a river.") == said(body("Draw a river."))
+    assert replied("Sketch a glacier.") == said(body("Sketch a glacier."))
+    server.reset()
+    assert replied("Sketch a river.") == said(body("Sketch a river."))
+
+
 def test_it_runs_alone() -> None:
     child = subprocess.Popen([sys.executable, "-m", "tests.server", "--port", "0"], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None

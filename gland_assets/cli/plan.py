@@ -88,7 +88,8 @@ def _show(project: Project, found: Plan, estimate: Estimate) -> None:
         render.say()
         render.put(estimates.by_stage(estimate))
         render.say()
-        render.say(f"  about {render.duration(estimate.seconds)}, going by {estimate.basis}", "dim")
+        going_by = f"about {render.duration(estimate.seconds)}, going by {estimate.basis}" if estimate.calls else "no model is asked"
+        render.say(f"  {going_by}", "dim")
 
 
 def _show_late(found: Plan, late: dict[str, list[str]]) -> None:

@@ -25,9 +25,9 @@ def dealt_samples(
     by_subject = {syllabus.subject_id: syllabus for syllabus in syllabi if usable(syllabus)}
     taught = [subject for subject in subjects if subject.subject_id in by_subject or subject.subject_id in coming]
     for subject, count in zip(taught, deal(len(taught), pairs), strict=True):
-        syllabus = by_subject.get(subject.subject_id)
-        for sample in draw_samples(syllabus, count, seed) if syllabus else ():
-            yield subject, syllabus, sample
+        if syllabus := by_subject.get(subject.subject_id):
+            for sample in draw_samples(syllabus, count, seed):
+                yield subject, syllabus, sample
 
 
 def syllabus_text(syllabus: Syllabus) -> str:

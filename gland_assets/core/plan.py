@@ -91,7 +91,7 @@ def _partition_plan(project: Project, discipline: Discipline, level: str, metas:
     differs = changes(json.loads(meta.recipe), now)
     late = [name for name in UPSTREAM[level] if name not in above]
     if late:
-        return PartitionPlan(level, slug, "stale" if differs else "waiting", (*differs, *(f"{name} is out of date" for name in late)))
+        return PartitionPlan(level, slug, "stale" if differs else "waiting", (*differs, *(f"{name} are out of date" for name in late)))
     upstream = {name: above[name] for name in UPSTREAM[level]}
     if fingerprint(now, upstream) == meta.fingerprint:
         if meta.unanswered:
@@ -108,7 +108,7 @@ def _duplicates_plan(project: Project, metas: Metas, above: Iterable[PartitionPl
         return PartitionPlan("duplicates", "all", "missing", ("not made yet",))
     differs = changes(json.loads(meta.recipe), dedup_recipe(project))
     if late:
-        because = (*differs, *(f"{name} is out of date" for name in late))
+        because = (*differs, *(f"{name} are out of date" for name in late))
         return PartitionPlan("duplicates", "all", "stale" if differs else "waiting", because)
     if meta.fingerprint == dedup_fingerprint(project, metas):
         return PartitionPlan("duplicates", "all", "fresh")

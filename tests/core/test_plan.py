@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gland_assets.core.hashing import canonical, derive_seed, digest
 from gland_assets.core.levels import PARTITIONED, UPSTREAM
-from gland_assets.core.plan import Plan, make_plan
-from gland_assets.core.project import Project
+from gland_assets.core.plan import Plan, dedup_fingerprint, dedup_recipe, make_plan
+from gland_assets.core.project import Dedup, Project
 from gland_assets.core.recipes import changes, declared_content_hash, declared_rows, fingerprint, recipe
 from gland_assets.core.state import PartitionMeta
 from tests.projects import small_project, with_discipline, with_settings, with_stage
@@ -76,10 +76,9 @@ def test_an_edit_of_one_discipline_puts_exactly_this_out_of_date(edit: str) -> N
 
 def test_moving_a_discipline_remakes_its_node_and_asks_for_nothing() -> None:
     moved = small_project({"logic": ("crafts", "kitchen"), "algebra": ("formal", "numbers"), "cooking": ("crafts", "kitchen")})
-    found = states(make_plan(moved, built(PROJECT)), "logic")
-    assert found.keys() <= {"fields", "subfields", "disciplines"} | {"subjects", "syllabi", "questions", "answers", "signatures"}
-    assert {found[level] for level in ("fields", "subfields", "disciplines")} == {"stale"}
-    assert not {"subjects", "syllabi", "questions", "answers"} & {level for level, state in found.items() if state == "stale"}
+    plan = make_plan(moved, built(PROJECT))
+    assert states(plan, "logic") == dict.fromkeys(("fields", "subfields", "disciplines"), "stale")
+    assert plan.of("logic")["disciplines"].because == ("subfield reasoning → kitchen",)
 
 
 def test_a_prompt_that_is_edited_touches_its_level_in_every_discipline() -> None:
@@ -115,6 +114,20 @@ def test_a_removed_discipline_leaves_orphans_and_nothing_to_do() -> None:
     plan = make_plan(smaller, built(PROJECT))
     assert {part.discipline for part in plan.orphans()} == {"cooking"}
     assert plan.out_of_date() == {}
+
+
+def test_duplicates_wait_for_what_is_compared_and_are_stale_by_their_threshold() -> None:
+    metas = built(PROJECT)
+    assert make_plan(PROJECT, metas).duplicates.state == "missing"
+    made_by = canonical(dedup_recipe(PROJECT))
+    metas["duplicates", "all"] = PartitionMeta("duplicates", "all", dedup_fingerprint(PROJECT, metas), "found", made_by)
+    assert make_plan(PROJECT, metas).duplicates.state == "fresh"
+    other = replace(PROJECT, dedup=Dedup(threshold=0.5))
+    assert (make_plan(other, metas).duplicates.state, make_plan(other, metas).duplicates.because) == ("stale", ("threshold 0.7 → 0.5",))
+    later = make_plan(with_stage(PROJECT, "logic", "answers", temperature=0.1), metas).duplicates
+    assert (later.state, later.because) == ("waiting", ("answers are out of date",))
+    fewer = small_project({"logic": ("formal", "reasoning")})
+    assert make_plan(fewer, metas).duplicates.because == ("other questions to compare",)
 
 
 def test_only_the_disciplines_asked_for_are_planned() -> None:

@@ -1,0 +1,233 @@
+"""Every edit of docs/edits.md and its exact consequences, counted in the requests that arrive at a local server.
+
+The edits that make something stand in tests/edits.py and are built in rounds, each from a copy of the same built project. The others are
+applied one after another to one copy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from gland_assets.core.levels import PARTITIONED
+from gland_assets.io.partitions import ALL, Partitions
+from gland_assets.io.project import PROMPTS
+from tests.cli.running import environment, gland
+from tests.editing import Asked, Base, Seen, arrived, bodies, build, foreseen, late, make_base, plan
+from tests.edits import MORE, NOTHING, ROUNDS, TAXONOMY, Edit
+from tests.server import ModelServer
+
+DOCS = (Path(__file__).parents[1] / "docs" / "edits.md").read_text(encoding="utf-8")
+LATER = """import gland_assets
+gland_assets.__version__ = "99.0"
+"""
+ELSEWHERE = {
+    "a discipline removed",
+    "a discipline put back",
+    "`threshold` of `[dedup]`",
+    "code that leaves the recipe versions alone",
+    "an edit undone before a build",
+    "an edit undone after it was built",
+}
+"""Rows of the document with a test of their own."""
+RAISED = """from gland_assets.core.levels import RECIPE_VERSION
+RECIPE_VERSION["questions"] = "2"
+"""
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory, _running_server: ModelServer) -> Base:
+    _running_server.reset()
+    return make_base(tmp_path_factory.mktemp("base") / "project", _running_server)
+
+
+@pytest.fixture(scope="module")
+def quiet(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One copy for all that makes nothing."""
+    folder = base.copy(tmp_path_factory.mktemp("quiet") / "project")
+    (folder / "more.toml").write_text(MORE)
+    return folder
+
+
+def edit(folder: Path, base: Base, change: Mapping[str, str], file: str = TAXONOMY) -> None:
+    path = folder / file
+    text = path.read_text()
+    for old, new in change.items():
+        old, new = (part.replace("{url}", base.url) for part in (old, new))
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path.write_text(text)
+
+
+def later_code(folder: Path, text: str) -> dict[str, str]:
+    """An environment in which every process of gland, workers too, finds the code changed by `text` before it runs."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(text)
+    return {"PYTHONPATH": f"{folder}:{environment()['PYTHONPATH']}"}
+
+
+def states(edits: tuple[Edit, ...]) -> dict[str, dict[str, str]]:
+    """What all the edits together put out of date: a level that waits for one edit may be stale by another."""
+    found: dict[str, dict[str, str]] = {}
+    for each in edits:
+        for slug, levels in each.late.items():
+            for level, state in levels.items():
+                if found.setdefault(slug, {}).get(level, "waiting") == "waiting":
+                    found[slug][level] = state
+    return found
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_what_edits_put_out_of_date_what_they_ask_and_what_they_leave(name: str, base: Base, server: ModelServer, tmp_path: Path) -> None:
+    round, was = ROUNDS[name], base.seen
+    folder = base.copy(tmp_path / "project")
+    for each in round.edits:
+        edit(folder, base, each.change, each.file)
+    env = later_code(tmp_path / "later", LATER + RAISED) if round.later_code else None
+    planned = plan(folder, env=env)
+    expected = states(round.edits)
+    found = late(planned)
+    assert {slug for slug, levels in found.items() if "orphan" in levels.values()} == set(round.orphans)
+    for each in round.edits:
+        assert {slug: found.get(slug) for slug in each.late} == {slug: expected[slug] for slug in each.late}, each.row
+    assert set(planned["disciplines"]) == expected.keys() == found.keys() - set(round.orphans)
+    told = foreseen(folder, planned["disciplines"], env)
+
+    a_subject = was.subjects["music"][min(was.subjects["music"])]
+    for written, read, unless in round.alike:
+        server.take_for(written, read, unless.replace("{subject}", a_subject))
+    build(folder, env)
+    now = Seen(folder)
+    came = arrived(server, was, now)
+
+    wanted: Asked = Counter()
+    for each in round.edits:
+        own = requests(each, was, now)
+        assert {key: came[key] for key in own} == own, each.row
+        sure = {key: count for key, count in own.items() if key[0] not in each.guessed}
+        assert {key: told[key] for key in sure} == sure, each.row
+        assert all(0 < told[stage, slug] < most for stage, most in each.below.items() for slug in each.late), each.row
+        wanted |= own
+    assert came == wanted
+    sent = bodies(server)
+    assert len(set(sent)) == len(sent) == server.answered, "something was paid for twice"
+    again = base.bodies.intersection(sent)
+    assert not again or all(round.other_weights and round.other_weights in body for body in again), "something was paid for already"
+
+    stood = {(slug, level) for each in round.edits for slug, levels in each.stand.items() for level in levels}
+    made = {key for key, held in now.files.items() if was.files.get(key) != held}
+    assert made == {(slug, level) for slug, levels in expected.items() for level in levels} - stood
+
+    assert {slug: len(rows) for slug, rows in now.dataset.items()} == round.pairs
+    new = {
+        slug: sum(was.dataset.get(slug, {}).get(identity) != row for identity, row in rows.items()) for slug, rows in now.dataset.items()
+    }
+    assert new == {slug: came["answers", slug] for slug in now.dataset}, "a row stays as it was unless its answer is asked for"
+    assert now.above == {(each.slug, each.subfield, each.field) for each in now.declared}
+
+    assert_nothing_to_do(folder, server, env)
+    if round.undone:
+        base.undo(folder)
+        planned = plan(folder)
+        assert set(planned["disciplines"]) == expected.keys() and planned["requests"]["calls"] == 0
+        build(folder)
+        assert server.count == 0, "what stood before is asked for again"
+        assert Seen(folder).dataset == was.dataset
+
+
+def requests(edit: Edit, was: Seen, now: Seen) -> Asked:
+    """What an edit must ask for, by stage and discipline."""
+    found: Asked = Counter()
+    for slug, stages in edit.asked.items():
+        for stage, count in stages.items():
+            found[stage, slug] = count if isinstance(count, int) else count(was, now, slug)
+    return found
+
+
+def assert_nothing_to_do(folder: Path, server: ModelServer, env: dict[str, str] | None = None) -> None:
+    """Neither plan nor build finds anything to make or to ask for."""
+    server.reset()
+    planned = plan(folder, env=env)
+    assert {state for levels in late(planned).values() for state in levels.values()} <= {"orphan"}
+    assert (planned["disciplines"], planned["requests"]["calls"], planned["duplicates"]["state"]) == ([], 0, "fresh")
+    assert "Nothing to do" in (build(folder, env) if env else gland(folder, "build", "--yes").out)
+    assert server.count == 0
+
+
+def assert_as_before(folder: Path, base: Base) -> None:
+    """Every partition file and every row is what the first build left."""
+    now = Seen(folder)
+    assert (now.dataset, now.files) == (base.seen.dataset, base.seen.files)
+
+
+@pytest.mark.parametrize("row, number", [(row, number) for row, changes in NOTHING.items() for number in range(len(changes))])
+def test_edits_that_make_nothing(row: str, number: int, quiet: Path, base: Base, server: ModelServer) -> None:
+    edit(quiet, base, NOTHING[row][number])
+    try:
+        assert_nothing_to_do(quiet, server)
+        assert_as_before(quiet, base)
+    finally:
+        base.undo(quiet)
+
+
+def test_a_line_at_the_end_of_a_prompt_and_a_copy_of_the_packaged_one_are_no_edits(quiet: Path, base: Base, server: ModelServer) -> None:
+    copy = quiet / "prompts" / "answers.txt"
+    copy.write_text((PROMPTS / copy.name).read_text() + "\n\n")
+    edit(quiet, base, {"in {language}.": "in {language}.\n"}, "prompts/subjects.ask.txt")
+    try:
+        assert_nothing_to_do(quiet, server)
+    finally:
+        copy.unlink()
+        base.undo(quiet)
+
+
+def test_edits_undone_before_a_build_are_none(quiet: Path, base: Base, server: ModelServer) -> None:
+    for each in (each for round in ROUNDS.values() for each in round.edits if each.change):
+        edit(quiet, base, each.change, each.file)
+        assert plan(quiet)["disciplines"], each.row
+        base.undo(quiet)
+    assert_nothing_to_do(quiet, server)
+    assert_as_before(quiet, base)
+
+
+def test_other_code_with_the_same_recipe_versions_makes_nothing(quiet: Path, base: Base, server: ModelServer, tmp_path: Path) -> None:
+    assert_nothing_to_do(quiet, server, later_code(tmp_path / "later", LATER))
+    assert_as_before(quiet, base)
+
+
+def test_a_discipline_removed_leaves_the_dataset_and_put_back_is_there_again(quiet: Path, base: Base, server: ModelServer) -> None:
+    edit(quiet, base, {'    "Logic",\n': ""})
+    assert late(plan(quiet)) == {"logic": dict.fromkeys(PARTITIONED, "orphan")}
+    assert "Nothing to ask for" in gland(quiet, "build", "--yes").out
+    assert Seen(quiet).dataset == {slug: rows for slug, rows in base.seen.dataset.items() if slug != "logic"}
+    assert_nothing_to_do(quiet, server)
+    base.undo(quiet)
+    assert late(plan(quiet)) == {}
+    assert "Nothing to ask for" in gland(quiet, "build", "--yes").out
+    assert_as_before(quiet, base)
+    assert server.count == 0
+
+
+def test_the_threshold_touches_duplicates_alone(quiet: Path, base: Base, server: ModelServer) -> None:
+    for change, because in (({"[defaults]": "[dedup]\nthreshold = 0.5\n[defaults]"}, "0.7 → 0.5"), ({}, "0.5 → 0.7")):
+        base.undo(quiet)
+        edit(quiet, base, change)
+        planned = plan(quiet)
+        assert (late(planned), planned["requests"]["calls"]) == ({}, 0)
+        assert planned["duplicates"] == {"state": "stale", "because": [f"threshold {because}"]}
+        before = Partitions(quiet / "warehouse").meta("duplicates", ALL)
+        assert "Nothing to ask for" in gland(quiet, "build", "--yes").out
+        assert Partitions(quiet / "warehouse").meta("duplicates", ALL) != before
+        assert_as_before(quiet, base)
+        assert_nothing_to_do(quiet, server)
+
+
+def test_the_document_and_the_tests_tell_of_the_same_edits() -> None:
+    rows = re.findall(r"^\| (?!edit \|)([^|]+?) \|", DOCS, re.MULTILINE)
+    assert len(rows) == len(set(rows))
+    tested = {each.row for round in ROUNDS.values() for each in round.edits} | NOTHING.keys() | ELSEWHERE
+    assert set(rows) == tested
