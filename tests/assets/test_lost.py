@@ -61,12 +61,11 @@ def test_a_number_that_was_given_anew_is_another_process(instance: dg.DagsterIns
 
 
 def test_a_run_that_goes_on_is_left_alone_when_the_clock_is_set_anew(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = started(instance, process_tag())
+    run, boot_time = started(instance, process_tag()), psutil.boot_time()
     for jump in (3600 * 24 * 400, -3600 * 24 * 400):
         # The kernel tells when it started by today's clock: that is all a new clock changes in what is known of a process.
         with monkeypatch.context() as clock:
-            clock.setattr("psutil._pslinux.boot_time", lambda was=psutil.boot_time(), jump=jump: was + jump)  # type: ignore[misc]
-            clock.setattr("psutil.boot_time", lambda was=psutil.boot_time(), jump=jump: was + jump)  # type: ignore[misc]
+            clock.setattr("psutil._psplatform.boot_time", lambda jump=jump: boot_time + jump)
             assert abs(psutil.Process().create_time() - time.time()) > 3600 * 24 * 300
             assert end_lost_runs(instance) == []
     assert status(instance, run) is dg.DagsterRunStatus.STARTED
