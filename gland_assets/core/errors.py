@@ -46,6 +46,10 @@ class DamagedPartition(WarehouseError):
     """A partition file that cannot be read; it counts as missing for the plan, and names itself when read directly."""
 
 
+class DamagedDatabase(WarehouseError):
+    """A DuckDB file that holds something else than what was written."""
+
+
 class WarehouseBusy(WarehouseError):
     """Another process holds a DuckDB file. `holder` names it as far as the system tells."""
 
