@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from queue import Empty
 
-from gland_assets.assets.instance import dagster_home, open_instance
+from gland_assets.assets.instance import dagster_home, open_instance, records_told
 from gland_assets.assets.partitions import sync_partitions
 from gland_assets.assets.recipes import report_recipes
 from gland_assets.assets.worker import Finished, Orders, Task, work
@@ -69,7 +69,7 @@ def run_build(
     """
     late = plan.out_of_date()
     check_prices(project, caps_of(project, cap), late)
-    with open_instance(warehouse) as instance:
+    with records_told(warehouse), open_instance(warehouse) as instance:
         sync_partitions(instance, project)
         report_recipes(instance, project, dagster_home(warehouse))
     reached: BudgetReached | None = None

@@ -172,7 +172,7 @@ class Ledger:
     def paid(self) -> tuple[Decimal, int]:
         """What the project's own builds have paid, as caps count it: dollars whose price is known, and tokens."""
         self.flush()
-        if not self.path.exists():
+        if not self.exists():
             return Decimal(0), 0
         with self._reading() as connection:
             nanos, tokens = paid(connection)

@@ -14,7 +14,7 @@ def paid_reply(store: ResponseStore, ledger: Ledger, key: str) -> Reply | None:
     Raises WarehouseError when the ledger has it on record as paid for and the store has lost it.
     """
     reply = store.get((key,)).get(key)
-    if reply is None and ledger.paid(key):
+    if reply is None and ledger.knows(key):
         reply = store.get((key,)).get(key)  # another process may have paid for it since the first look
         if reply is None:
             raise WarehouseError(
