@@ -2,18 +2,14 @@
 
 import logging
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-import yaml
-from sqlalchemy.exc import SQLAlchemyError
 
 from gland_assets.core.errors import GlandError, WarehouseError
 from gland_assets.io.durable import write_text
-
 from gland_assets.io.locks import locked
 
 SETTINGS = """# Written by gland; Dagster's records of this warehouse stand beside this file.
@@ -29,6 +25,9 @@ compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
 """
+
+DATABASE = ("sqlalchemy", "sqlite3")
+"""The packages whose errors, in a run, are those of Dagster's records: ours are told before they leave io."""
 
 
 def dagster_home(warehouse: Path) -> Path:
@@ -61,7 +60,9 @@ def records_told(warehouse: Path) -> Iterator[None]:
         yield
     except GlandError:
         raise
-    except (SQLAlchemyError, sqlite3.Error, yaml.YAMLError, dg.DagsterError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, OSError) and _module(error) not in (*DATABASE, "alembic", "yaml", "dagster"):
+            raise
         raise _told(warehouse, error) from error
 
 
@@ -69,11 +70,15 @@ def records_fault(warehouse: Path, error: BaseException | None) -> WarehouseErro
     """The fault of Dagster's records inside an error of a run, as what to tell; None if there is none."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if isinstance(error, SQLAlchemyError | sqlite3.Error):
+        if isinstance(error, Exception) and _module(error) in DATABASE:
             return _told(warehouse, error)
         seen.add(id(error))
         error = getattr(error, "user_exception", None) or error.__cause__ or error.__context__
     return None
+
+
+def _module(error: Exception) -> str:
+    return type(error).__module__.partition(".")[0]
 
 
 def _told(warehouse: Path, error: Exception) -> WarehouseError:

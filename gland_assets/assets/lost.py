@@ -54,4 +54,4 @@ def _boot() -> str:
 
 def _started(process: psutil.Process) -> float:
     """Seconds from the start of the machine to that of the process: a clock that is set anew moves both."""
-    return process.create_time() - psutil.boot_time()
+    return float(process.create_time() - psutil.boot_time())

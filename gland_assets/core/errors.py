@@ -33,6 +33,10 @@ class SettingsError(GlandError):
         self.faults = tuple(sorted(faults))
         super().__init__("\n".join(map(str, self.faults)))
 
+    def __reduce__(self) -> tuple[type[SettingsError], tuple[list[Fault]]]:
+        """Faults come whole from a worker process."""
+        return type(self), (list(self.faults),)
+
 
 class EnvironmentFault(GlandError):
     """Something outside the taxonomy is missing: a key's variable, the local model, a folder that cannot be written."""
@@ -56,6 +60,9 @@ class WarehouseBusy(WarehouseError):
     def __init__(self, path: str, holder: str) -> None:
         self.path, self.holder = path, holder
         super().__init__(f"{path} is held by {holder}; close it there, then run `gland publish`")
+
+    def __reduce__(self) -> tuple[type[WarehouseBusy], tuple[str, str]]:
+        return type(self), (self.path, self.holder)
 
 
 class Stopped(GlandError):

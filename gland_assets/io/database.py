@@ -123,7 +123,7 @@ def refused(path: Path, error: Exception) -> WarehouseError:
     reason = str(error).splitlines()[0]
     if _DAMAGE.search(str(error)) and not _REFUSAL.search(str(error)):
         return DamagedDatabase(
-            f"{path} is damaged: {reason}; move the file away and run `gland publish`, which makes it again. Tables of your own that were in "
-            "it have to come from a copy"
+            f"{path} is damaged: {reason}; move the file away and run `gland publish`, which makes it again. Tables of your own that were "
+            "in it have to come from a copy"
         )
     return WarehouseError(f"{path} cannot be used: {reason}; free space, give write access, or move the file away and run `gland publish`")

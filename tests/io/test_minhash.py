@@ -15,7 +15,7 @@ from datasketch import MinHash
 from numpy import array, uint32
 
 from gland_assets.core.dedup import shingles, sign
-from gland_assets.core.errors import DamagedPartition, WarehouseBusy, WarehouseError
+from gland_assets.core.errors import DamagedPartition, WarehouseBusy
 from gland_assets.core.project import Dedup
 from gland_assets.io.minhash import Indexed, compute_duplicates, update_index
 from gland_assets.io.partitions import Partitions
