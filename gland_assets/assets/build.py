@@ -6,15 +6,14 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from queue import Empty
 
-from gland_assets.assets.instance import dagster_home, open_instance
+from gland_assets.assets.instance import dagster_home, open_instance, records_told
 from gland_assets.assets.partitions import sync_partitions
 from gland_assets.assets.recipes import report_recipes
 from gland_assets.assets.worker import Finished, Orders, Task, work
@@ -69,7 +68,7 @@ def run_build(
     """
     late = plan.out_of_date()
     check_prices(project, caps_of(project, cap), late)
-    with open_instance(warehouse) as instance:
+    with records_told(warehouse), open_instance(warehouse) as instance:
         sync_partitions(instance, project)
         report_recipes(instance, project, dagster_home(warehouse))
     reached: BudgetReached | None = None
@@ -109,22 +108,25 @@ class _Crew:
     def __init__(self, project: Project, orders: Orders, size: int, on_event: Callable[[Event], None], stop: Callable[[], bool]) -> None:
         context = multiprocessing.get_context("spawn")
         self._project, self._warehouse = project, orders.warehouse
-        self._events = context.Queue()
         self._stop_flag, self._stop, self._on_event = context.Event(), stop, on_event
         self._result = BuildResult(orders.build_id)
         self._published_at = time.monotonic()
         self._workers: list[tuple[SpawnProcess, Connection]] = []
+        self._told: list[Connection] = []  # what each worker says, until it ends: one that is killed in mid-word silences no other
         self._left: deque[Task] = deque()
         self._given: dict[int, Task] = {}
         self._elsewhere: set[str] = set()  # disciplines found to be in other hands
         self._fault: GlandError | None = None
         for number in range(size):
             theirs, ours = context.Pipe(duplex=False)
-            process = context.Process(target=work, args=(number, orders, theirs, self._events, self._stop_flag), daemon=True)
+            told, telling = context.Pipe(duplex=False)
+            process = context.Process(target=work, args=(number, orders, theirs, telling, self._stop_flag), daemon=True)
             with _sheltered():
                 process.start()
             theirs.close()
+            telling.close()
             self._workers.append((process, ours))
+            self._told.append(told)
 
     def make(self, tasks: Iterable[Task]) -> None:
         """Hand out all tasks, with a publication between them when one is due. Raises the first fault, once nothing is under way."""
@@ -181,22 +183,36 @@ class _Crew:
         self._given[number] = task
         if task.discipline is None:
             self._published_at = time.monotonic()
-        self._workers[number][1].send(task)
+        with suppress(OSError):  # it has ended: that is told when it is heard of
+            self._workers[number][1].send(task)
 
     def _hear(self) -> None:
         if self._stop():
             self._stop_flag.set()
-        try:
-            number, event = self._events.get(timeout=POLL_SECONDS)
-        except Empty:
+        events = self._next_events(POLL_SECONDS)
+        for event in events:
+            self._take(event)
+        if not events or len(self._told) < len(self._workers):
             self._check_alive()
-            return
+
+    def _next_events(self, timeout: float) -> list[Event | Finished]:
+        """What workers have said by now, one event from each that has said something."""
+        events = []
+        for told in wait(self._told, timeout):
+            assert isinstance(told, Connection)
+            try:
+                events.append(told.recv())
+            except (EOFError, OSError):  # it has ended
+                self._told.remove(told)
+        return events
+
+    def _take(self, event: Event | Finished) -> None:
         if not isinstance(event, Finished):
             if isinstance(event, Published):
                 self._result.busy = event.busy
             self._on_event(event)
             return
-        del self._given[number]
+        self._given.pop(event.worker, None)
         slug = event.task.discipline
         if event.fault is not None:
             self._fail(event.fault)
@@ -239,14 +255,11 @@ class _Crew:
                 process.join()
 
     def _drain(self) -> None:
-        """Read what is left: a process does not end while its queue is full."""
-        try:
-            while True:
-                _, event = self._events.get_nowait()
+        """Hear what is left: a process does not end while it has something to say."""
+        while events := self._next_events(0):
+            for event in events:
                 if not isinstance(event, Finished):
                     self._on_event(event)
-        except Empty:
-            pass
 
 
 def _how(code: int | None) -> str:

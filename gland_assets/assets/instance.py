@@ -2,10 +2,14 @@
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 
+from gland_assets.core.errors import GlandError, WarehouseError
+from gland_assets.io.durable import write_text
 from gland_assets.io.locks import locked
 
 SETTINGS = """# Written by gland; Dagster's records of this warehouse stand beside this file.
@@ -22,14 +26,16 @@ compute_logs:
   class: NoOpComputeLogManager
 """
 
+DATABASE = ("sqlalchemy", "sqlite3")
+"""The packages whose errors, in a run, are those of Dagster's records: ours are told before they leave io."""
+
 
 def dagster_home(warehouse: Path) -> Path:
     """The folder of Dagster's records, made on first use with its settings file. Absolute."""
     home = warehouse.resolve() / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
-    if not settings.exists():
-        settings.write_text(SETTINGS)
+    if not settings.exists() or not settings.stat().st_size:
+        write_text(settings, SETTINGS)
     return home
 
 
@@ -45,6 +51,47 @@ def open_instance(warehouse: Path) -> dg.DagsterInstance:
         instance.all_asset_keys()
         instance.all_instigator_state()
     return instance
+
+
+@contextmanager
+def records_told(warehouse: Path) -> Iterator[None]:
+    """What Dagster's records, when they are opened or looked into, cannot bear is told as a WarehouseError."""
+    try:
+        yield
+    except GlandError:
+        raise
+    except Exception as error:
+        if not isinstance(error, OSError) and _module(error) not in (*DATABASE, "alembic", "yaml", "dagster"):
+            raise
+        raise _told(warehouse, error) from error
+
+
+def records_fault(warehouse: Path, error: BaseException | None) -> WarehouseError | None:
+    """The fault of Dagster's records inside an error of a run, as what to tell; None if there is none."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, Exception) and _module(error) in DATABASE:
+            return _told(warehouse, error)
+        seen.add(id(error))
+        error = getattr(error, "user_exception", None) or error.__cause__ or error.__context__
+    return None
+
+
+def _module(error: Exception) -> str:
+    return type(error).__module__.partition(".")[0]
+
+
+def _told(warehouse: Path, error: Exception) -> WarehouseError:
+    reason = " ".join(str(getattr(error, "orig", None) or error).split()) or type(error).__name__
+    low = reason.lower()
+    home = warehouse.resolve() / "dagster"
+    if "locked" in low:
+        return WarehouseError(f"Dagster's records in {home} stay locked by another process; see that none hangs, then run again")
+    if any(sign in low for sign in ("full", "disk i/o", "no space", "readonly", "read-only", "permission", "unable to open")):
+        return WarehouseError(f"Dagster's records in {home} cannot be written ({reason}); make room and give write access, then run again")
+    return WarehouseError(
+        f"Dagster's records in {home} are damaged ({reason}); delete that folder and run again: only the history of runs is lost"
+    )
 
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -1,6 +1,7 @@
 """Runs whose process is gone: a killed build leaves its runs as started for ever, and what follows from them would never be made."""
 
 import socket
+from pathlib import Path
 
 import dagster as dg
 import psutil
@@ -8,13 +9,16 @@ import psutil
 PROCESS = "gland/process"
 """The tag of a run that names the process it runs in."""
 
+SAME_START = 3.0
+"""Seconds by which two readings of one process's start may differ: the machine's own is told to the second."""
+
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 def process_tag() -> dict[str, str]:
-    """The tag that names this process, by machine, number and start: numbers are given anew."""
+    """The tag that names this process, by machine, number, start and the machine's own start: numbers are given anew."""
     process = psutil.Process()
-    return {PROCESS: f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}"}
+    return {PROCESS: f"{socket.gethostname()}/{process.pid}/{_started(process):.2f}/{_boot()}"}
 
 
 def end_lost_runs(instance: dg.DagsterInstance) -> list[str]:
@@ -28,12 +32,26 @@ def end_lost_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _gone(tag: str) -> bool:
-    host, _, rest = tag.partition("/")
-    number, _, start = rest.partition("/")
+    host, number, start, boot = (tag.split("/") + [""] * 4)[:4]
     if host != socket.gethostname() or not number.isdigit():
         return False
+    if boot != _boot():
+        return True
     try:
         process = psutil.Process(int(number))
-        return process.status() == psutil.STATUS_ZOMBIE or f"{process.create_time():.2f}" != start
+        return process.status() == psutil.STATUS_ZOMBIE or abs(_started(process) - float(start)) > SAME_START
     except psutil.NoSuchProcess:
         return True
+
+
+def _boot() -> str:
+    """Which start of the machine this is; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _started(process: psutil.Process) -> float:
+    """Seconds from the start of the machine to that of the process: a clock that is set anew moves both."""
+    return float(process.create_time() - psutil.boot_time())

@@ -11,6 +11,7 @@ from gland_assets.assets.partitions import by_discipline
 from gland_assets.core.levels import GENERATED
 from gland_assets.core.plan import recipe_hashes
 from gland_assets.core.project import Project
+from gland_assets.io.durable import write_text
 
 REPORTED = "recipes.json"  # beside Dagster's records, and gone with them: what was last reported to them
 
@@ -30,10 +31,7 @@ recipe_specs = [
 def report_recipes(instance: dg.DagsterInstance, project: Project, home: Path) -> int:
     """Record an observation for each recipe that has changed since the last report. Returns how many were recorded."""
     record = home / REPORTED
-    try:
-        known = json.loads(record.read_text())
-    except (FileNotFoundError, ValueError):
-        known = {}
+    known = _reported(record)
     now = {f"{level}/{slug}": version for (level, slug), version in recipe_hashes(project).items()}
     changed = {name: version for name, version in now.items() if known.get(name) != version}
     for name, version in changed.items():
@@ -41,7 +39,14 @@ def report_recipes(instance: dg.DagsterInstance, project: Project, home: Path) -
         observed = dg.AssetObservation(dg.AssetKey(["recipes", level]), partition=slug, tags={DATA_VERSION_TAG: version})
         instance.report_runless_asset_event(observed)
     if changed or known.keys() - now.keys():
-        partial = record.with_suffix(".tmp")
-        partial.write_text(json.dumps(now, indent=0, sort_keys=True))
-        partial.replace(record)
+        write_text(record, json.dumps(now, indent=0, sort_keys=True))
     return len(changed)
+
+
+def _reported(record: Path) -> dict[str, str]:
+    """What was last reported; nothing when the file is gone or damaged, and then all of it is reported once more."""
+    try:
+        known = json.loads(record.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -3,20 +3,22 @@
 Processes and not threads: runs in several threads of one process deadlock, since each reconfigures logging.
 """
 
+import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from multiprocessing.connection import Connection
-from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event as StopEvent
 from pathlib import Path
+from queue import SimpleQueue
 
 import dagster as dg
 
-from gland_assets.assets.instance import QUIET, open_instance
+from gland_assets.assets.instance import QUIET, open_instance, records_fault, records_told
 from gland_assets.assets.lost import process_tag
 from gland_assets.core.errors import GlandError, Stopped, WarehouseBusy
 from gland_assets.core.levels import UNPARTITIONED
@@ -53,21 +55,36 @@ class Finished:
     busy: bool = False
 
 
-def work(worker: int, orders: Orders, tasks: Connection, events: "Queue[tuple[int, Event | Finished]]", stop: StopEvent) -> None:
+def work(worker: int, orders: Orders, tasks: Connection, events: Connection, stop: StopEvent) -> None:
     """Run the tasks that come through `tasks` until None comes or the parent is gone."""
-    from gland_assets.assets.definitions import definitions_for  # which holds the job that starts workers
-
     # The parent hears what is sent to the whole process group, and tells us. A handler, since what is ignored stays so in what we start.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    parent = os.getppid()
+    starter = multiprocessing.parent_process()
+    parent = starter.pid if starter else os.getppid()  # as it was when this process was started: it may be gone by now
+    outbox: SimpleQueue[Event | Finished | None] = SimpleQueue()
+    post = threading.Thread(target=_post, args=(outbox, events), name="post", daemon=True)
+    post.start()
+    try:
+        _work(worker, orders, tasks, outbox.put, lambda: stop.is_set() or os.getppid() != parent)
+    except GlandError as fault:
+        outbox.put(Finished(worker, Task(None), fault))
+    finally:
+        outbox.put(None)
+        post.join()
 
-    def stopping() -> bool:
-        return stop.is_set() or os.getppid() != parent
 
-    def tell(event: Event | Finished) -> None:
-        events.put((worker, event))
+def _post(outbox: "SimpleQueue[Event | Finished | None]", events: Connection) -> None:
+    """Send on what is told, so that whoever tells need not wait for the parent to listen."""
+    with suppress(OSError):  # it is gone
+        while (event := outbox.get()) is not None:
+            events.send(event)
 
-    instance = open_instance(orders.warehouse)
+
+def _work(worker: int, orders: Orders, tasks: Connection, tell: Callable[[Event | Finished], None], stopping: Callable[[], bool]) -> None:
+    from gland_assets.assets.definitions import definitions_for  # which holds the job that starts workers
+
+    with records_told(orders.warehouse):
+        instance = open_instance(orders.warehouse)
     project = load_project(orders.taxonomy)
     with open_builder(project, orders.warehouse, orders.build_id, orders.cap, tell, stopping) as builder:
         job = definitions_for(orders.taxonomy, orders.warehouse, builder).resolve_implicit_global_asset_job_def()
@@ -79,20 +96,20 @@ def work(worker: int, orders: Orders, tasks: Connection, events: "Queue[tuple[in
             if task is None:
                 return
             with builder.holding(task.discipline) if task.discipline else nullcontext(True) as held:
-                fault = _run(job, instance, task, orders.build_id, tell) if held else None
+                fault = _run(job, instance, task, orders, tell) if held else None
             tell(Finished(worker, task, fault, busy=not held))
 
 
 def _run(
-    job: dg.JobDefinition, instance: dg.DagsterInstance, task: Task, build_id: str, tell: Callable[[Event], None]
+    job: dg.JobDefinition, instance: dg.DagsterInstance, task: Task, orders: Orders, tell: Callable[[Event], None]
 ) -> GlandError | None:
     try:
         result = job.execute_in_process(
-            run_config=QUIET, instance=instance, partition_key=task.discipline, tags={"gland/build": build_id, **process_tag()},
+            run_config=QUIET, instance=instance, partition_key=task.discipline, tags={"gland/build": orders.build_id, **process_tag()},
             asset_selection=[dg.AssetKey(level) for level in task.levels],
         )  # fmt: skip
     except Exception as error:
-        known = root_fault(error)
+        known = root_fault(error) or records_fault(orders.warehouse, error)
         if known is None:
             raise
         return _told(task, known, tell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,6 +44,7 @@ def build(
 
     here = places(context)
     project = here.project()
+    _restored(here)
     found = make_plan(project, Partitions(here.warehouse).metas(), known(project, discipline or ()))
     late = found.out_of_date()
     if not late:
@@ -66,6 +68,15 @@ def build(
     summary.failures(project, here, counts, result)
     if counts.failed:
         raise typer.Exit(1)
+
+
+def _restored(here: Places) -> None:
+    """Make the ledger again if it is gone, and say so."""
+    from gland_assets.io.ledger import Ledger
+
+    with closing(Ledger(here.warehouse)) as ledger:
+        if count := ledger.restore():
+            render.remark(f"{summary.shown_path(ledger.path)} was gone: {render.several(count, 'paid request')} put back on record.")
 
 
 def _nothing_to_do(project: Project, here: Places, asked: Sequence[str], duplicates: PartitionPlan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,12 +26,19 @@ def publish(context: typer.Context) -> None:
 
 
 def bring_up(project: Project, warehouse: Path) -> Published:
-    """Duplicates, live views and gland.duckdb brought up to date. Raises WarehouseBusy when another process holds gland.duckdb."""
+    """The ledger's exports, duplicates, live views and gland.duckdb brought up to date.
+
+    Raises WarehouseBusy when another process holds gland.duckdb.
+    """
+    from gland_assets.io.ledger import Ledger
     from gland_assets.io.live import write_live
     from gland_assets.io.minhash import compute_duplicates, update_index
     from gland_assets.io.partitions import Partitions
     from gland_assets.io.warehouse import publish as publish_now
 
+    with closing(Ledger(warehouse)) as ledger:
+        if ledger.exists():
+            ledger.sync()
     compute_duplicates(project, Partitions(warehouse))
     try:
         update_index(project, warehouse)

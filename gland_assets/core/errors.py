@@ -33,6 +33,10 @@ class SettingsError(GlandError):
         self.faults = tuple(sorted(faults))
         super().__init__("\n".join(map(str, self.faults)))
 
+    def __reduce__(self) -> tuple[type[SettingsError], tuple[list[Fault]]]:
+        """Faults come whole from a worker process."""
+        return type(self), (list(self.faults),)
+
 
 class EnvironmentFault(GlandError):
     """Something outside the taxonomy is missing: a key's variable, the local model, a folder that cannot be written."""
@@ -46,12 +50,19 @@ class DamagedPartition(WarehouseError):
     """A partition file that cannot be read; it counts as missing for the plan, and names itself when read directly."""
 
 
+class DamagedDatabase(WarehouseError):
+    """A DuckDB file that holds something else than what was written."""
+
+
 class WarehouseBusy(WarehouseError):
     """Another process holds a DuckDB file. `holder` names it as far as the system tells."""
 
     def __init__(self, path: str, holder: str) -> None:
         self.path, self.holder = path, holder
         super().__init__(f"{path} is held by {holder}; close it there, then run `gland publish`")
+
+    def __reduce__(self) -> tuple[type[WarehouseBusy], tuple[str, str]]:
+        return type(self), (self.path, self.holder)
 
 
 class Stopped(GlandError):

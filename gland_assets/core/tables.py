@@ -238,7 +238,7 @@ LEDGER = (
             Column("usd", "decimal(18,9)", "dollars it cost; null when the price is unknown"),
             Column("latency_s", "double", "seconds from sending to the whole reply"),
             Column("attempts", "int", "calls to providers until this reply"),
-            Column("accepted", "boolean", "whether the reply was used"),
+            Column("accepted", "boolean", "whether the reply was used; null where that is no longer known"),
             Column("sent_at", "timestamptz", "when it was sent"),
         ),
     ),

@@ -35,6 +35,7 @@ from gland_assets.core.records import (
 from gland_assets.core.requests import PASSING, Ask
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.budget import caps_of
+from gland_assets.io.durable import sweep
 from gland_assets.io.gateway import Gateway
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.locks import discipline_lock, lock_path, try_lock
@@ -71,6 +72,7 @@ def open_builder(
 @contextmanager
 def recorded_build(project: Project, warehouse: Path) -> Iterator[str]:
     """A build in the ledger, from its start to how it ended; yields its id. What it paid for is exported for readers at the end."""
+    sweep(warehouse)
     ledger = Ledger(warehouse)
     build_id = ledger.start_build(__version__, project.taxonomy_hash)
     ledger.add_prompts((prompt_hash(text), name.split(".")[0], name, text) for name, text in project.prompts.items())

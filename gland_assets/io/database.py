@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from gland_assets.core.errors import Stopped, WarehouseBusy, WarehouseError
+from gland_assets.core.errors import DamagedDatabase, Stopped, WarehouseBusy, WarehouseError
 from gland_assets.io.locks import describe_process, locked
 
 if TYPE_CHECKING:
@@ -22,6 +22,12 @@ WAIT_S = 3.0
 """How long another process may hold the file before it counts as busy: longer than a query, shorter than a session."""
 
 POLL_S = 0.1
+
+HEAD_BYTES = 3 * 4096
+"""What DuckDB writes first into a new file."""
+
+_DAMAGE = re.compile("not a valid DuckDB|[Cc]orrupt|checksum|Could not read enough bytes|replaying WAL|[Dd]eserializ|INTERNAL Error")
+_REFUSAL = re.compile("No space left|Could not write|Permission denied|Read-only file system|File too large")
 
 # Threads of one process share DuckDB's instance of a file, and with it attached names and whether it is read-only.
 _ONE_AT_A_TIME = threading.Lock()
@@ -92,7 +98,32 @@ def _holder(message: str) -> str:
     return said if "(" in said else f"{said} ({found['command']})"
 
 
+def stands(path: Path) -> bool:
+    """Whether there is a database. One whose making was cut off before it could hold anything is removed."""
+    if not _unborn(path):
+        return path.exists()
+    time.sleep(POLL_S)  # another process may be about to write its head
+    if _unborn(path):
+        path.unlink(missing_ok=True)
+    return path.exists()
+
+
+def _unborn(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+        written_ahead = path.with_name(f"{path.name}.wal")
+        return len(head) < HEAD_BYTES and head[8:12] in (b"DUCK", b"") and not (written_ahead.exists() and written_ahead.stat().st_size)
+    except OSError:
+        return False
+
+
 def refused(path: Path, error: Exception) -> WarehouseError:
     """What is told when DuckDB refuses a file that nobody holds."""
     reason = str(error).splitlines()[0]
+    if _DAMAGE.search(str(error)) and not _REFUSAL.search(str(error)):
+        return DamagedDatabase(
+            f"{path} is damaged: {reason}; move the file away and run `gland publish`, which makes it again. Tables of your own that were "
+            "in it have to come from a copy"
+        )
     return WarehouseError(f"{path} cannot be used: {reason}; free space, give write access, or move the file away and run `gland publish`")

@@ -27,6 +27,8 @@ from gland_assets.core.project import Discipline, Project
 from gland_assets.core.records import Question, Record, Subject, Syllabus, question_from, subject_from, syllabus_from
 from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed
 from gland_assets.io.gateway import read_reply, tries
+from gland_assets.io.ledger import Ledger
+from gland_assets.io.paid import paid_reply
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.prices import price_of
 from gland_assets.io.store import ResponseStore
@@ -89,15 +91,15 @@ class Estimate:
 class _Walk:
     """An `ask` that looks into the store and calls nobody, for one discipline."""
 
-    def __init__(self, project: Project, store: ResponseStore) -> None:
-        self._project, self._store = project, store
+    def __init__(self, project: Project, store: ResponseStore, ledger: Ledger) -> None:
+        self._project, self._store, self._ledger = project, store, ledger
         self.missed: dict[str, set[str]] = defaultdict(set)  # stage -> rows that will be asked for
         self.calls: dict[str, float] = defaultdict(float)  # by stage
         self.reused: dict[str, int] = defaultdict(int)
 
     async def ask(self, request: Request, accept: Callable[[Reply], T]) -> tuple[T, Reply]:
         for attempt, (asked, key) in enumerate(tries(self._project, request)):
-            reply = self._store.get((key,)).get(key)
+            reply = paid_reply(self._store, self._ledger, key)
             if reply is None:
                 # A first turn that is missing will be followed by the second.
                 self.calls[request.stage] += TURNS[request.stage] if len(request.messages) == 1 else 1
@@ -112,7 +114,10 @@ class _Walk:
 
 
 def foresee(project: Project, warehouse: Path, plan: Plan) -> Estimate:
-    """What the levels of `plan` that are out of date will ask for. Reads partitions and store; asks and writes nothing."""
+    """What the levels of `plan` that are out of date will ask for. Reads partitions and store; asks and writes nothing.
+
+    Raises WarehouseError when a reply that was paid for would have to be paid for again.
+    """
     late = plan.out_of_date()
     if not any(level in GENERATED for levels in late.values() for level in levels):
         return Estimate()
@@ -120,9 +125,9 @@ def foresee(project: Project, warehouse: Path, plan: Plan) -> Estimate:
     history = _History(partitions.metas())
     index = project.index()
     walks: dict[str, _Walk] = {}
-    with closing(ResponseStore(project.store_path or warehouse / "responses.sqlite")) as store:
+    with closing(ResponseStore(project.store_path or warehouse / "responses.sqlite")) as store, closing(Ledger(warehouse)) as ledger:
         for slug, levels in late.items():
-            walks[slug] = _Walk(project, store)
+            walks[slug] = _Walk(project, store, ledger)
             asyncio.run(_discipline(project, index[slug], levels, partitions, walks[slug], history))
     return _priced(project, walks, history)
 

@@ -27,6 +27,7 @@ from gland_assets.core.tally import Tally
 from gland_assets.io.budget import Budget
 from gland_assets.io.faults import ProviderFault
 from gland_assets.io.ledger import Ledger
+from gland_assets.io.paid import paid_reply
 from gland_assets.io.prices import price_of
 from gland_assets.io.sending import NoReply, Sender, Waits
 from gland_assets.io.store import ResponseStore
@@ -121,7 +122,7 @@ class Gateway:
 
     async def _reply(self, request: Request, key: str, here: _Loop) -> Reply:
         while True:
-            stored = self.store.get((key,)).get(key)
+            stored = paid_reply(self.store, self.ledger, key)
             if stored is not None:
                 self._reused += 1
                 return stored
@@ -156,6 +157,8 @@ class Gateway:
             del here.flights[key]
 
     async def _pay(self, request: Request, key: str, here: _Loop) -> Reply:
+        if not self.store.proven:
+            await asyncio.to_thread(self.store.prove)
         sent = await self._sender.send(request)
         done = sent.completion
         price = price_of(self.project.deployments[sent.deployment])

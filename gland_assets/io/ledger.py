@@ -1,7 +1,7 @@
 """The ledger: what was paid, by which build, for what. `ledger.sqlite` is written by every process of the project and is the truth.
 
 `sync` exports it to Parquet files that readers take without a lock. They hold nothing of their own: delete the folder and the next `sync`
-writes it again.
+writes it again. Delete the ledger instead, and whoever opens it next makes it again from these and from the stored replies.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from gland_assets.core.errors import WarehouseError
 from gland_assets.core.requests import Reply, Request
-from gland_assets.io.ledger_export import dollars, export
+from gland_assets.io.ledger_export import UNKNOWN, dollars, export
+from gland_assets.io.ledger_restore import remains, restore
 from gland_assets.io.locks import try_lock
 from gland_assets.io.reservations import DDL as RESERVATIONS
 from gland_assets.io.reservations import Refusal, Wish, paid, reserve
@@ -69,12 +71,32 @@ class Ledger:
     def __init__(self, warehouse: Path) -> None:
         self.path = warehouse / "ledger.sqlite"
         self.folder = warehouse / "ledger"
+        self._store = warehouse / "responses.sqlite"  # a store shared with other projects does not say what this one has paid
         self._lock_path = warehouse / "locks" / "_ledger.lock"
         self._last: Future[_Done] | None = None
+        self._reader: sqlite3.Connection | None = None
+        self.restored = 0
         self._writer: GroupWriter[_Write, _Done] = GroupWriter(self.path, self._open, _write)
 
     def _open(self) -> sqlite3.Connection:
-        return connect(self.path, DDL, LAYOUT)
+        connection = connect(self.path, DDL, LAYOUT)
+        try:
+            self.restored += restore(connection, self.folder, self._store, _write)
+        except (sqlite3.Error, WarehouseError) as error:
+            connection.close()
+            raise error if isinstance(error, WarehouseError) else explained(self.path, error) from None
+        return connection
+
+    def restore(self) -> int:
+        """Requests that a ledger that was gone holds again, through this object; 0 when there was nothing to do. Raises WarehouseError."""
+        if self.exists():
+            with self._reading():
+                pass
+        return self.restored
+
+    def exists(self) -> bool:
+        """Whether anything has ever been recorded: looking makes no file."""
+        return self.path.exists() or remains(self.folder, self._store)
 
     def start_build(self, gland_version: str, taxonomy_hash: str) -> str:
         """Records a build that starts now and gives its id, which sorts by time. Durable when it returns."""
@@ -142,16 +164,30 @@ class Ledger:
     def close(self) -> None:
         """Writes what is queued and lets go of the file. Raises as `flush`."""
         self._writer.close()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
         self.flush()
 
     def paid(self) -> tuple[Decimal, int]:
         """What the project's own builds have paid, as caps count it: dollars whose price is known, and tokens."""
         self.flush()
-        if not self.path.exists():
+        if not self.exists():
             return Decimal(0), 0
         with self._reading() as connection:
             nanos, tokens = paid(connection)
         return dollars(nanos), tokens
+
+    def knows(self, key: str) -> bool:
+        """Whether a reply to this request is on record as paid for, by whichever process and build. Raises WarehouseError."""
+        if self._reader is None:
+            if not self.exists():
+                return False
+            self._reader = self._open()
+        try:
+            return self._reader.execute("select 1 from requests where request_key = ?", (key,)).fetchone() is not None
+        except sqlite3.Error as error:
+            raise explained(self.path, error) from None
 
     def spent(self, discipline: str | None = None) -> Spent:
         """What was paid in all builds together, for one discipline or for all."""
@@ -164,7 +200,7 @@ class Ledger:
 
     def _sums(self, where: str, values: tuple[Any, ...], by: str = "''") -> dict[str, Spent]:
         self.flush()
-        if not self.path.exists():
+        if not self.exists():
             return {}
         sums = "sum(calls), sum(prompt_tokens), sum(completion_tokens), sum(usd_nanos), sum(unpriced)"
         query = f"select {by}, {sums} from spending {where} group by 1"
@@ -201,7 +237,7 @@ class Ledger:
 
 
 _STATEMENTS = {
-    "build": "insert into builds(build_id, started_at, gland_version, taxonomy_hash) values (?, ?, ?, ?)",
+    "build": "insert into builds(build_id, started_at, gland_version, taxonomy_hash) values (?, ?, ?, ?) on conflict do nothing",
     "end": "update builds set ended_at = ?, outcome = ? where build_id = ?",
     "reused": "update builds set reused = reused + ? where build_id = ?",
     "release": "delete from reservations where number = ?",
@@ -238,6 +274,8 @@ def _write_request(connection: sqlite3.Connection, values: tuple[Any, ...]) -> l
     added = connection.execute(_INSERT, values)
     row = dict(zip(STORED, values, strict=True))
     if added.rowcount != 1:
+        if row["accepted"] == UNKNOWN:
+            return []
         changed = connection.execute(_ACCEPTED, (row["accepted"], row["request_key"], row["accepted"])).fetchall()
         return [(number - 1) // BLOCK for (number,) in changed]
     assert added.lastrowid is not None

@@ -18,6 +18,9 @@ import pyarrow.parquet as pq
 from gland_assets.io.durable import replacing
 from gland_assets.io.stored_schemas import LEDGER
 
+UNKNOWN = -1
+"""In place of whether a reply was used, in a ledger that was made again from the replies alone."""
+
 
 def export(connection: sqlite3.Connection, folder: Path, block_size: int) -> None:
     """Brings the files in `folder` up to date with the ledger. Raises WarehouseError."""
@@ -35,13 +38,13 @@ def block_name(first: int, last: int) -> str:
 
 def _export_requests(connection: sqlite3.Connection, folder: Path, block_size: int) -> None:
     current = {block_name(0, 0)}
-    if not (folder / block_name(0, 0)).exists():
+    if not _whole(folder / block_name(0, 0)):
         _write(folder / block_name(0, 0), _table("requests", []))
     for block, version, exported in connection.execute("select block, version, exported from blocks order by block").fetchall():
         first, last = block * block_size + 1, (block + 1) * block_size
         path = folder / block_name(first, last)
         current.add(path.name)
-        if version == exported and path.exists():
+        if version == exported and _whole(path):
             continue
         # Read after its version: what is added in between is exported now and, needlessly, once more.
         rows = connection.execute("select * from requests where number between ? and ? order by number", (first, last))
@@ -50,6 +53,15 @@ def _export_requests(connection: sqlite3.Connection, folder: Path, block_size: i
     for path in folder.glob("requests-*.parquet"):
         if path.name not in current:
             path.unlink(missing_ok=True)  # of a ledger that is no more
+
+
+def _whole(path: Path) -> bool:
+    """Whether there is a file that ends as it should."""
+    try:
+        pq.read_metadata(path)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
 
 
 def _write_if_changed(path: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -83,7 +95,8 @@ def _when(text: str | None) -> datetime | None:
 
 def _request(row: sqlite3.Row) -> dict[str, Any]:
     usd = None if row["usd_nanos"] is None else dollars(row["usd_nanos"])
-    return dict(row) | {"usd": usd, "accepted": bool(row["accepted"]), "sent_at": _when(row["sent_at"])}
+    accepted = None if row["accepted"] == UNKNOWN else bool(row["accepted"])
+    return dict(row) | {"usd": usd, "accepted": accepted, "sent_at": _when(row["sent_at"])}
 
 
 def _build(row: sqlite3.Row) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -31,13 +31,14 @@ def try_lock(path: Path) -> int | None:
         raise WarehouseError(f"{path} cannot be opened: {error.strerror}; give write access to the warehouse") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     except OSError as error:
         os.close(descriptor)
         if error.errno in (errno.EAGAIN, errno.EACCES):
             return None
         raise WarehouseError(f"{path} cannot be locked: {error.strerror}; put the warehouse on a disk that has file locks") from error
+    with suppress(OSError):  # a full disk: who holds it is a help, not the lock itself
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
 
 

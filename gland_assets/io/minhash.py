@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from gland_assets.core.dedup import Entry, find_duplicates
+from gland_assets.core.errors import DamagedDatabase
 from gland_assets.core.hashing import canonical
 from gland_assets.core.plan import Metas, dedup_fingerprint, dedup_recipe
 from gland_assets.core.project import Project
 from gland_assets.core.recipes import content_hash
 from gland_assets.core.records import to_row
 from gland_assets.core.state import PartitionMeta
-from gland_assets.io.database import WAIT_S, duckdb_resource, opened, opened_to_read, refused
+from gland_assets.io.database import WAIT_S, duckdb_resource, opened, opened_to_read, refused, stands
 from gland_assets.io.live import steady
 from gland_assets.io.partitions import ALL, Partitions
 from gland_assets.io.parts import PARTS, attached, load, read_afresh, taxonomy_table, view_partitions, write_empties
@@ -90,15 +91,27 @@ def update_index(
 ) -> Indexed:  # fmt: skip
     """Bring minhash.duckdb up to date with the signatures partitions, changed disciplines alone, in one transaction.
 
+    A damaged index is made anew.
     Tables: signatures(question_id, discipline, text_hash, signature uinteger[]), bands(band, key ubigint, question_id, discipline).
     Raises WarehouseBusy when another process still holds the file after `wait_s` seconds, WarehouseError when it cannot be written.
     """
     path = Path(resource.database) if resource else warehouse / INDEX
+    try:
+        return _update(project, warehouse, path, resource, wait_s, stop)
+    except DamagedDatabase:  # all in it comes from the partitions
+        for file in (path, path.with_name(f"{path.name}.wal")):
+            file.unlink(missing_ok=True)
+        return _update(project, warehouse, path, resource, wait_s, stop)
+
+
+def _update(
+    project: Project, warehouse: Path, path: Path, resource: DuckDBResource | None, wait_s: float, stop: Callable[[], bool] | None
+) -> Indexed:
     partitions = Partitions(warehouse)
     metas = partitions.metas()
     stamps = {slug: metas["signatures", slug].stamp for slug in project.index() if ("signatures", slug) in metas}
     unreadable = {slug for asset, slug in partitions.damaged if asset == "signatures"}
-    if path.exists():
+    if stands(path):
         with opened_to_read(path, wait_s) as connection:
             if _differences(_indexed(connection) or {}, stamps, unreadable) == Indexed():
                 return Indexed()

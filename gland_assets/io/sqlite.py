@@ -6,6 +6,7 @@ for. The sync it costs is shared: what arrives while one commit is under way goe
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ B = TypeVar("B")
 
 BUSY_SECONDS = 60.0  # how long a write waits for other processes' writes
 GROUP = 2000  # most items in one commit
+LEDGER = "ledger.sqlite"  # all in it stands elsewhere too
 
 
 def connect(path: Path, ddl: str, version: int, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
@@ -50,6 +52,24 @@ def _prepare(path: Path, connection: sqlite3.Connection, ddl: str, version: int)
     connection.execute("pragma synchronous = full")
     if found < version:
         connection.executescript(f"begin immediate;\n{ddl};\npragma user_version = {version};\ncommit;")
+    standing = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+    gone = [name for name in re.findall(r"create table if not exists (\w+)", ddl) if name not in standing]
+    if gone:
+        raise damaged(path, f"its table {gone[0]} is gone")
+
+
+def damaged(path: Path, what: str) -> WarehouseError:
+    """What to do about a file that does not hold what it held."""
+    if path.name == LEDGER:
+        return WarehouseError(
+            f"{path} is damaged ({what}); move it away with its -wal and -shm files and run again: it is restored from the folder "
+            f"{path.stem}/ and the stored replies"
+        )
+    return WarehouseError(
+        f"{path} is damaged ({what}), and it holds replies that were paid for; put a copy of it back, or save what can be read: move it "
+        f"and its -wal and -shm files into a new folder `damaged`, there run `sqlite3 {path.name} .recover | sqlite3 ../{path.name}`, "
+        "and build again"
+    )
 
 
 def explained(path: Path, error: Exception) -> WarehouseError:
@@ -58,13 +78,12 @@ def explained(path: Path, error: Exception) -> WarehouseError:
     low = said.lower()
     if "locked" in low or "busy" in low:
         return WarehouseError(f"{path} stays locked by another process; see that none hangs, then run again")
-    if "not a database" in low or "malformed" in low or "corrupt" in low:
-        return WarehouseError(
-            f"{path} is damaged ({said}); move it away with its -wal and -shm files and run again, "
-            f"or save what it holds first: sqlite3 {path.name} .recover | sqlite3 saved.sqlite, and put saved.sqlite in its place"
-        )
-    if "full" in low:
-        return WarehouseError(f"{path}: the disk is full; make room and run again: what was stored stays")
+    if any(sign in low for sign in ("not a database", "malformed", "corrupt", "no such table", "no such column", "decode")):
+        return damaged(path, said)
+    if "full" in low or "disk i/o" in low:
+        return WarehouseError(f"{path}: the disk is full or fails ({said}); make room and run again: what was stored stays")
+    if "readonly" in low:
+        return WarehouseError(f"{path} cannot be written ({said}); give write access to it and its folder, then run again")
     return WarehouseError(f"{path} cannot be read or written ({said}); check that its folder exists and that you may write there")
 
 

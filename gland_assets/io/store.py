@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gland_assets.core.requests import Reply, Request
-from gland_assets.io.sqlite import BUSY_SECONDS, GroupWriter, connect, explained
+from gland_assets.io.sqlite import BUSY_SECONDS, GroupWriter, connect, damaged, explained
 
 LAYOUT = 1
 DDL = """create table if not exists responses(
@@ -40,6 +41,8 @@ class ResponseStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._proving = threading.Lock()
+        self.proven = False
         self._reader: sqlite3.Connection | None = None
         self._writer: GroupWriter[tuple[Any, ...], bool] = GroupWriter(path, self._open, _insert)
 
@@ -62,7 +65,20 @@ class ResponseStore:
                         found[row[0]] = _reply(row)
             except sqlite3.Error as error:
                 raise explained(self.path, error) from None
+            except (ValueError, TypeError, ArithmeticError) as error:
+                raise damaged(self.path, f"a reply in it cannot be read: {error}") from None
         return found
+
+    def prove(self) -> None:
+        """Returns once the file has taken a write of this process: no reply is asked for that could not be kept. Raises WarehouseError."""
+        with self._proving:
+            if not self.proven:
+                with closing(self._open()) as connection:
+                    try:
+                        connection.execute(f"pragma user_version = {LAYOUT}")
+                    except sqlite3.Error as error:
+                        raise explained(self.path, error) from None
+                self.proven = True
 
     async def put(self, reply: Reply, request: Request) -> Reply:
         """Stores a reply; returns once the commit is durable, with the reply that stands: an earlier one of the same key wins.

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from gland_assets.core.project import Project
 from gland_assets.core.tables import TABLES, Table
-from gland_assets.io.database import WAIT_S, duckdb_resource, opened, opened_to_read, refused
+from gland_assets.io.database import WAIT_S, duckdb_resource, opened, opened_to_read, refused, stands
 from gland_assets.io.layout import META, lay_out, needs_laying_out, refuse_foreign
 from gland_assets.io.live import steady, table_query
 from gland_assets.io.partitions import ALL, Partitions
@@ -79,7 +79,7 @@ def publish(
 
 def _unchanged(path: Path, stamps: Stamps, wait_s: float) -> Published | None:
     """The published state when it is up to date. Asked read-only, so that readers need not make way for nothing."""
-    if not path.exists():
+    if not stands(path):
         return None
     with opened_to_read(path, wait_s) as connection:
         try:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 
 from gland_assets.assets.lost import PROCESS, end_lost_runs, process_tag
@@ -51,10 +53,22 @@ def test_a_run_of_a_killed_process_has_failed(instance: dg.DagsterInstance) -> N
 
 
 def test_a_number_that_was_given_anew_is_another_process(instance: dg.DagsterInstance) -> None:
-    host, number, _ = process_tag()[PROCESS].split("/")
-    run = started(instance, {PROCESS: f"{host}/{number}/12.50"})
+    host, number, start, boot = process_tag()[PROCESS].split("/")
+    earlier = started(instance, {PROCESS: f"{host}/{number}/{float(start) - 60}/{boot}"})
+    before_the_machine_started = started(instance, {PROCESS: f"{host}/{number}/{start}/another"})
 
-    assert end_lost_runs(instance) == [run]
+    assert set(end_lost_runs(instance)) == {earlier, before_the_machine_started}
+
+
+def test_a_run_that_goes_on_is_left_alone_when_the_clock_is_set_anew(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, boot_time = started(instance, process_tag()), psutil.boot_time()
+    for jump in (3600 * 24 * 400, -3600 * 24 * 400):
+        # The kernel tells when it started by today's clock: that is all a new clock changes in what is known of a process.
+        with monkeypatch.context() as clock:
+            clock.setattr("psutil._psplatform.boot_time", lambda jump=jump: boot_time + jump)
+            assert abs(psutil.Process().create_time() - time.time()) > 3600 * 24 * 300
+            assert end_lost_runs(instance) == []
+    assert status(instance, run) is dg.DagsterRunStatus.STARTED
 
 
 @pytest.mark.parametrize("tag", ["elsewhere/1/2.00", "", "nonsense"])

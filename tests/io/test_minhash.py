@@ -15,7 +15,7 @@ from datasketch import MinHash
 from numpy import array, uint32
 
 from gland_assets.core.dedup import shingles, sign
-from gland_assets.core.errors import DamagedPartition, WarehouseBusy, WarehouseError
+from gland_assets.core.errors import DamagedPartition, WarehouseBusy
 from gland_assets.core.project import Dedup
 from gland_assets.io.minhash import Indexed, compute_duplicates, update_index
 from gland_assets.io.partitions import Partitions
@@ -236,11 +236,19 @@ def test_a_held_index_is_told_with_its_holder_and_left(tmp_path: Path) -> None:
     assert update_index(PROJECT, tmp_path) == Indexed(("logic",), ())
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
-    stored(tmp_path)
-    (tmp_path / "minhash.duckdb").write_bytes(b"something else" * 1000)
-    with pytest.raises(WarehouseError, match=r"minhash\.duckdb cannot be used: .*not a valid DuckDB database file"):
-        update_index(PROJECT, tmp_path)
+@pytest.mark.parametrize("keep", [0, 100, 5_000, 20_000, -1])
+@pytest.mark.parametrize("rest", [b"", b"something else"], ids=["cut off", "overwritten"])
+def test_a_damaged_index_is_made_anew(tmp_path: Path, keep: int, rest: bytes) -> None:
+    made = stored(tmp_path)
+    update_index(PROJECT, tmp_path)
+    path = tmp_path / "minhash.duckdb"
+    whole = path.read_bytes()
+    damaged = (whole[:keep] + rest * len(whole))[: len(whole)] if rest else whole[:keep]
+    assert damaged != whole
+    path.write_bytes(damaged)
+    rows.store(Partitions(tmp_path), made[0])  # else there would be nothing to write
+    update_index(PROJECT, tmp_path)
+    assert held(tmp_path) == expected(*made)
 
 
 def test_signing_again_gives_the_same_index(tmp_path: Path) -> None:

@@ -202,9 +202,36 @@ def test_a_file_that_is_no_database_is_told_and_left(tmp_path: Path) -> None:
     stored(tmp_path)
     path = tmp_path / "gland.duckdb"
     path.write_bytes(b"my notes " * 2000)
-    with pytest.raises(WarehouseError, match=r"gland\.duckdb cannot be used: .*not a valid DuckDB database file.*move the file away"):
+    with pytest.raises(WarehouseError, match=r"gland\.duckdb is damaged: .*not a valid DuckDB database file.*move the file away"):
         publish(PROJECT, tmp_path)
     assert path.read_bytes() == b"my notes " * 2000
+
+
+@pytest.mark.parametrize("keep", [0, 4096, 8192])
+def test_a_file_whose_making_was_cut_off_is_made_anew(tmp_path: Path, keep: int) -> None:
+    stored(tmp_path)
+    path = tmp_path / "gland.duckdb"
+    with closing(duckdb.connect(str(path))):
+        head = path.read_bytes()
+    path.write_bytes(head[:keep])
+    publish(PROJECT, tmp_path)
+    assert seeds(path) == {"0"}
+
+
+@pytest.mark.parametrize("keep", [12_288, 100_000, -1])
+def test_a_file_cut_short_is_told_and_left(tmp_path: Path, keep: int) -> None:
+    stored(tmp_path, pairs=60)
+    publish(PROJECT, tmp_path)
+    stored(tmp_path, seed=1, pairs=60)
+    path = tmp_path / "gland.duckdb"
+    cut = path.read_bytes()[:keep]
+    path.write_bytes(cut)
+    with pytest.raises(WarehouseError, match=r"gland\.duckdb is damaged: .*move the file away and run `gland publish`"):
+        publish(PROJECT, tmp_path)
+    assert path.read_bytes() == cut
+    path.rename(tmp_path / "damaged.duckdb")
+    publish(PROJECT, tmp_path)
+    assert seeds(path) == {"1"}
 
 
 FILLS_THE_DISK = """
