@@ -26,6 +26,7 @@ LATER = """import gland_assets
 gland_assets.__version__ = "99.0"
 """
 ELSEWHERE = {
+    "a field's or subfield's `name`, its slug kept",
     "a discipline removed",
     "a discipline put back",
     "`threshold` of `[dedup]`",
@@ -210,6 +211,16 @@ def test_a_discipline_removed_leaves_the_dataset_and_put_back_is_there_again(qui
     assert "Nothing to ask for" in gland(quiet, "build", "--yes").out
     assert_as_before(quiet, base)
     assert server.count == 0
+
+
+def test_a_plan_of_moved_nodes_reads_as_what_it_is(quiet: Path, base: Base) -> None:
+    edit(quiet, base, {'name = "Reasoning"': 'name = "Thought"\n  slug = "reasoning"'})
+    said = gland(quiet, "plan").out
+    base.undo(quiet)
+    assert said == (
+        "2 of 3 disciplines out of date.\n\n  2 disciplines\n    logic, statistics\n"
+        "    ~ subfields  to be made again  name Reasoning → Thought\n\n  no model is asked\n"
+    )
 
 
 def test_the_threshold_touches_duplicates_alone(quiet: Path, base: Base, server: ModelServer) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def in_words(estimate: Estimate) -> str:
     """Calls, tokens, dollars and time in one line."""
+    if not estimate.calls and not estimate.reused:
+        return "No model is asked."
     if not estimate.calls:
         return f"No new calls; {render.several(estimate.reused, 'reply', 'replies')} from the store."
     said = [f"About {render.several(estimate.calls, 'new call')}"]

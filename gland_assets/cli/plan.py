@@ -86,8 +86,9 @@ def _show(project: Project, found: Plan, estimate: Estimate) -> None:
     _show_orphans(found)
     if late:
         render.say()
-        render.put(estimates.by_stage(estimate))
-        render.say()
+        if estimate.by_stage:
+            render.put(estimates.by_stage(estimate))
+            render.say()
         going_by = f"about {render.duration(estimate.seconds)}, going by {estimate.basis}" if estimate.calls else "no model is asked"
         render.say(f"  {going_by}", "dim")
 
