@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from gland_assets import __version__
-from gland_assets.cli import build, export, init, plan, publish, render, show, sql, status, ui, validate
+from gland_assets.cli import build, export, init, plan, prune, publish, render, show, sql, status, ui, validate, why
 from gland_assets.cli.places import find_places
 from gland_assets.core.errors import GlandError, Stopped
 
@@ -94,11 +94,13 @@ VERBS: dict[Callable[..., None], str] = {
     validate.validate: "check the taxonomy and settings",
     plan.plan: "what is out of date, why, and what it takes",
     build.build: "bring the dataset up to date",
+    why.why: "why something is made again, or asked for",
     status.status: "how far each discipline has come",
     show.show: "pairs to read, a row's ancestry, a curriculum",
     sql.sql: "query the tables, read-only",
     publish.publish: "bring gland.duckdb up to date",
     export.export: "the dataset as files to train on",
+    prune.prune: "what nothing stands on any more, and remove it",
     ui.ui: "Dagster's web interface on this project",
 }
 for verb, meaning in VERBS.items():

@@ -51,7 +51,7 @@ def build(
         _nothing_to_do(project, here, discipline or (), found.duplicates)
         return
     estimate = foresee(project, here.warehouse, found)
-    if estimate.calls and (missing := check_environment(project, os.environ)):
+    if estimate.all.calls and (missing := check_environment(project, os.environ)):
         raise SettingsError(missing)
     render.say(f"{render.several(len(late), 'discipline')} to bring up to date. {estimates.in_words(estimate)}")
     if any(project.preferred(project.discipline(slug), stage).local for slug in late for stage in STAGES):
@@ -62,7 +62,7 @@ def build(
         render.say(line)
     if not yes:
         consent.ask(estimate)
-    counts = Counts(late, estimate.calls + estimate.reused, estimate.seconds)
+    counts = Counts(late, estimate.all.calls + estimate.all.reused, estimate.seconds)
     result = _run(project, here, found, workers, cap, counts)
     summary.done(here, counts, result)
     summary.failures(project, here, counts, result)

@@ -18,7 +18,7 @@ def in_words(project: Project, warehouse: Path, estimate: Estimate, build_usd: D
     """A line for each cap: how much of it is spent, and whether what is estimated passes it."""
     lines = []
     if build_usd is not None:
-        more = estimate.usd is None or estimate.usd > build_usd
+        more = estimate.all.usd is None or estimate.all.usd > build_usd
         lines.append(f"This build may spend {render.money(build_usd)}{_ends(more)}.")
     caps = project.budget
     if caps.usd is None and caps.tokens is None:
@@ -28,10 +28,10 @@ def in_words(project: Project, warehouse: Path, estimate: Estimate, build_usd: D
     with closing(Ledger(warehouse)) as ledger:
         usd, tokens = ledger.paid()
     if caps.usd is not None:
-        more = estimate.usd is None or usd + estimate.usd > caps.usd
+        more = estimate.all.usd is None or usd + estimate.all.usd > caps.usd
         lines.append(f"{render.money(usd)} of the budget of {render.money(caps.usd)} are spent{_ends(more)}.")
     if caps.tokens is not None:
-        more = tokens + estimate.prompt_tokens + estimate.completion_tokens > caps.tokens
+        more = tokens + estimate.all.prompt_tokens + estimate.all.completion_tokens > caps.tokens
         lines.append(f"{render.tokens(tokens)} of the budget of {render.tokens(caps.tokens)} tokens are spent{_ends(more)}.")
     return lines
 

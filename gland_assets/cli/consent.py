@@ -16,12 +16,13 @@ LONG_S = 15 * 60.0
 
 def weighty(estimate: Estimate) -> str | None:
     """Why a build needs consent, or None: it costs money, may cost money, or takes long."""
-    if not estimate.calls:
+    asked = estimate.all
+    if not asked.calls:
         return None
-    if estimate.usd is None:
+    if asked.usd is None:
         return "it costs an unknown amount"
-    if estimate.usd > 0:
-        return f"it costs about {render.money(estimate.usd)}"
+    if asked.usd > 0:
+        return f"it costs about {render.money(asked.usd)}"
     if estimate.seconds >= LONG_S:
         return f"it takes about {render.duration(estimate.seconds)}"
     return None

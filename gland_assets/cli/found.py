@@ -37,9 +37,14 @@ def rows(connection: duckdb.DuckDBPyConnection, name: str, *values: object) -> l
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
+def candidates(connection: duckdb.DuckDBPyConnection, prefix: str) -> list[Found]:
+    """The things whose id begins with `prefix`, at most 20."""
+    return [Found(row["kind"], row["id"], row["discipline"]) for row in rows(connection, "find", prefix)]
+
+
 def find(connection: duckdb.DuckDBPyConnection, prefix: str) -> Found:
     """The one thing whose id begins with `prefix`. Raises GlandError when there is none, or several."""
-    found = [Found(row["kind"], row["id"], row["discipline"]) for row in rows(connection, "find", prefix)]
+    found = candidates(connection, prefix)
     if not found:
         raise GlandError(f"no row has an id that begins with {prefix}; `gland show` shows a few, `gland sql` finds others")
     if len(found) > 1:

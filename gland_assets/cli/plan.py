@@ -16,7 +16,7 @@ from gland_assets.core.levels import PARTITIONED
 if TYPE_CHECKING:
     from gland_assets.core.plan import PartitionPlan, Plan
     from gland_assets.core.project import Project
-    from gland_assets.io.foresight import Estimate
+    from gland_assets.io.foresight import Estimate, Portion
 
 MARKS = {"missing": ("+", "green"), "stale": ("~", "yellow"), "waiting": ("·", "dim"), "orphan": ("-", "red")}
 MEANING = {
@@ -59,13 +59,13 @@ def _as_json(found: Plan, estimate: Estimate) -> dict[str, object]:
         {"asset": part.asset, "discipline": part.discipline, "state": part.state, "because": list(part.because)}
         for part in found.partitions
     ]
-    stages = {name: estimates.as_json(part) for name, part in estimate.by_stage.items()}
     return {
         "partitions": parts,
         "duplicates": {"state": found.duplicates.state, "because": list(found.duplicates.because)},
         "disciplines": list(found.out_of_date()),
-        "requests": estimates.as_json(estimate),
-        "by_stage": stages,
+        "requests": estimates.as_json(estimate.all),
+        "by_stage": {name: estimates.as_json(part) for name, part in estimate.by_stage.items()},
+        "by_discipline": {slug: estimates.as_json(part) for slug, part in estimate.by_discipline.items()},
         "seconds": estimate.seconds,
         "basis": estimate.basis,
     }
@@ -77,7 +77,7 @@ def _show(project: Project, found: Plan, estimate: Estimate) -> None:
     if late:
         render.say(f"{len(late):,} of {render.several(considered, 'discipline')} out of date.")
         render.say()
-        _show_late(found, late)
+        _show_late(found, late, estimate)
     else:
         everything = f"All {considered:,} disciplines are" if considered != 1 else "The discipline is"
         render.say(f"{everything} up to date: a build would ask no model.")
@@ -86,15 +86,15 @@ def _show(project: Project, found: Plan, estimate: Estimate) -> None:
     _show_orphans(found)
     if late:
         render.say()
-        if estimate.by_stage:
+        if estimate.portions:
             render.put(estimates.by_stage(estimate))
             render.say()
-        going_by = f"about {render.duration(estimate.seconds)}, going by {estimate.basis}" if estimate.calls else "no model is asked"
+        going_by = f"about {render.duration(estimate.seconds)}, going by {estimate.basis}" if estimate.all.calls else "no model is asked"
         render.say(f"  {going_by}", "dim")
 
 
-def _show_late(found: Plan, late: dict[str, list[str]]) -> None:
-    """The disciplines out of date, those that are alike together."""
+def _show_late(found: Plan, late: dict[str, list[str]], estimate: Estimate) -> None:
+    """The disciplines out of date, those that are alike together, with what they take."""
     alike: dict[Levels, list[str]] = {}
     parts: dict[str, list[PartitionPlan]] = {}
     for part in found.partitions:
@@ -106,10 +106,10 @@ def _show_late(found: Plan, late: dict[str, list[str]]) -> None:
         if len(levels) == 1 and levels[0][0] == "all levels":
             _, state, because = levels[0]
             render.put(_marked(state, f"{name}: {'; '.join(because)}"))
-            _names(slugs)
+            _names(slugs, estimate.of(slugs))
             continue
         render.put(Text(f"  {name}", "bold"))
-        _names(slugs)
+        _names(slugs, estimate.of(slugs))
         table = render.columns()
         for assets, state, because in levels:
             table.add_row(_marked(state, assets, indent=4), MEANING[state], Text(_reasons(because), "dim"))
@@ -122,9 +122,10 @@ def _reasons(because: Sequence[str]) -> str:
     return "; ".join(because) if rest <= 1 else "; ".join(because[:REASONS]) + f"; and {rest} more"
 
 
-def _names(slugs: Sequence[str]) -> None:
-    if len(slugs) > 1:
-        render.put(Text(f"    {render.some(slugs)}", "dim"))
+def _names(slugs: Sequence[str], takes: Portion) -> None:
+    lines = [render.some(slugs)] if len(slugs) > 1 else []
+    for line in filter(None, [*lines, estimates.of_disciplines(takes)]):
+        render.put(Text(f"    {line}", "dim"))
 
 
 def _levels(parts: Sequence[PartitionPlan]) -> Levels:
@@ -152,4 +153,4 @@ def _show_orphans(found: Plan) -> None:
     if slugs:
         what = f"{render.several(len(slugs), 'discipline')} no longer in the taxonomy, kept on disk and left out of the dataset"
         render.put(_marked("orphan", what))
-        render.put(Text(f"    {render.some(slugs)}", "dim"))
+        render.put(Text(f"    {render.some(slugs)}; `gland prune` lists what they left behind", "dim"))

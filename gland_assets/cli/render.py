@@ -110,6 +110,14 @@ def tokens(count: int) -> str:
     return f"{count:,}"
 
 
+def size(count: int) -> str:
+    """`812 B`, `12.3 kB`, `4.6 MB`, `1.2 GB`."""
+    for least, sign in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= least:
+            return f"{count / least:,.1f} {sign}"
+    return f"{count:,} B"
+
+
 def money(usd: Decimal | None) -> str:
     """`$0`, `$0.0004`, `$12.30`; two significant digits below a cent. None is an unknown price."""
     if usd is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +16,14 @@ from rich.text import Text
 
 from gland_assets.cli import estimates, render
 from gland_assets.cli.places import Places, places
+from gland_assets.cli.prune import cost
 from gland_assets.core.levels import GENERATED
 from gland_assets.core.plan import Plan, make_plan
 
 if TYPE_CHECKING:
     from gland_assets.core.project import Project
     from gland_assets.core.state import PartitionMeta
+    from gland_assets.io.pruning import Leftover, Replies
 
 NARROWER = ((), ("last built",), ("last built", "subjects", "syllabi"), ("last built", "subjects", "syllabi", "questions", "state"))
 """Columns that are left out, the more the narrower the terminal is."""
@@ -60,12 +62,46 @@ def status(
     metas = partitions.metas()
     kept, last = _published(project, here)
     standings = _standings(project, here, metas, kept)
+    behind = _left_behind(project, here)
     if as_json:
-        print(json.dumps(_as_json(standings, last), ensure_ascii=False, indent=1, default=str))
+        print(json.dumps(_as_json(standings, last, behind), ensure_ascii=False, indent=1, default=str))
         return
     for fault in partitions.damaged.values():
         render.remark(f"{fault}")
     _show(project, standings, last)
+    _show_left_behind(behind)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """What disciplines that have left the taxonomy left behind. `replies` is None where the response store is shared with others."""
+
+    left: Sequence[Leftover]
+    replies: Sequence[Replies] | None
+
+
+def _left_behind(project: Project, here: Places) -> LeftBehind:
+    """Only what a look at names tells: what older settings have left in the store takes a walk, which is for `gland prune --responses`."""
+    from gland_assets.io.pruning import Unreferenced, leftovers, own_store
+
+    left = leftovers(project, here.warehouse)
+    if project.store_path is not None:
+        return LeftBehind(left, None)
+    with closing(own_store(project, here.warehouse)) as store:
+        return LeftBehind(left, Unreferenced(project, here.warehouse, store).of_removed())
+
+
+def _show_left_behind(behind: LeftBehind) -> None:
+    if behind.left:
+        slugs, files = [each.discipline for each in behind.left], sum(len(each.files) for each in behind.left)
+        size = render.size(sum(each.bytes for each in behind.left))
+        render.say(f"No longer in the taxonomy: {render.some(slugs)}; {render.several(files, 'file')}, {size}; `gland prune` lists them")
+    if behind.replies:
+        count, size = sum(len(each.keys) for each in behind.replies), render.size(sum(each.bytes for each in behind.replies))
+        many = render.several(count, "stored reply", "stored replies")
+        render.say(
+            f"{many} for disciplines no longer in the taxonomy, {size}, {cost(behind.replies)}; `gland prune --responses` lists them"
+        )
 
 
 def _published(project: Project, here: Places) -> tuple[dict[str, int], dict[str, Any] | None]:
@@ -124,7 +160,7 @@ def _totals(standings: list[Standing]) -> Standing:
     return Standing("all", "", rows, sum(s.kept for s in standings), sum(s.calls for s in standings), usd, built)
 
 
-def _as_json(standings: list[Standing], last: dict[str, Any] | None) -> dict[str, Any]:
+def _as_json(standings: list[Standing], last: dict[str, Any] | None, behind: LeftBehind) -> dict[str, Any]:
     def one(standing: Standing) -> dict[str, Any]:
         rows = {level: None if found is None else {"rows": found[0], "failed": found[1]} for level, found in standing.rows.items()}
         built_at = standing.built_at.isoformat() if standing.built_at else None
@@ -135,7 +171,18 @@ def _as_json(standings: list[Standing], last: dict[str, Any] | None) -> dict[str
         for name, value in last.items()
     }
     disciplines = [{"discipline": standing.slug, "state": standing.state, **one(standing)} for standing in standings]
-    return {"disciplines": disciplines, "all": one(_totals(standings)), "last_build": build}
+    files = {"disciplines": [each.discipline for each in behind.left], "files": sum(len(each.files) for each in behind.left),
+             "bytes": sum(each.bytes for each in behind.left)}  # fmt: skip
+    return {
+        "disciplines": disciplines, "all": one(_totals(standings)), "last_build": build,
+        "left_behind": files, "unreferenced": None if behind.replies is None else _replies_as_json(behind.replies),
+    }  # fmt: skip
+
+
+def _replies_as_json(found: Sequence[Replies]) -> dict[str, Any]:
+    known = None if any(each.unpriced for each in found) else sum((each.usd for each in found), Decimal(0))
+    return {"disciplines": [each.discipline for each in found], "replies": sum(len(each.keys) for each in found),
+            "bytes": sum(each.bytes for each in found), "usd": estimates.number(known)}  # fmt: skip
 
 
 def _show(project: Project, standings: list[Standing], last: dict[str, Any] | None) -> None:

@@ -66,6 +66,13 @@ def opened_to_read(path: Path, wait_s: float = WAIT_S) -> Iterator[duckdb.DuckDB
 
 
 @contextmanager
+def opened_to_write(path: Path, wait_s: float = WAIT_S) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A writing connection without the resource, and so without Dagster: for files that hold nothing published. Raises as `opened`."""
+    with _in_turn(path, None), closing(_claimed(path, wait_s, None)) as connection:
+        yield connection
+
+
+@contextmanager
 def _in_turn(path: Path, stop: Callable[[], bool] | None) -> Iterator[None]:
     """One GLAND process after the other, as long as it takes: the bounded wait is for others, who may hold the file for hours."""
     with _ONE_AT_A_TIME, locked(path.parent / "locks" / f"_{path.name}.lock", path.name, stop):

@@ -1,236 +1,250 @@
 """What a plan will ask for: each level that is out of date is walked through against the response store, with the code that makes it.
 
-A reply in the store is read as a build would read it, so what will be reused is exact; a miss counts as a call, and what follows from
-rows not made yet is estimated from the history of the project, else from declared defaults.
+A reply in the store is read as a build would read it, so what will be reused is exact; a miss counts as the calls a row takes, and what
+follows from rows not made yet is estimated. Both go by the history of the project, else by declared defaults.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import product
+from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import TypeVar
 
-from gland_assets.core.cost import usd
-from gland_assets.core.curriculum import make_subjects, make_syllabi
-from gland_assets.core.instructions import make_answers, make_questions
+from gland_assets.core.cost import estimate_tokens, usd
 from gland_assets.core.levels import GENERATED
-from gland_assets.core.making import Making
-from gland_assets.core.plan import Metas, Plan
-from gland_assets.core.project import Discipline, Project
-from gland_assets.core.records import Question, Record, Subject, Syllabus, question_from, subject_from, syllabus_from
-from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed
-from gland_assets.io.gateway import read_reply, tries
+from gland_assets.core.plan import Plan
+from gland_assets.core.project import Deployment, Discipline, Project
+from gland_assets.core.records import Subject
+from gland_assets.core.requests import Reply, Request
+from gland_assets.io.history import TURNS, Call, History
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.paid import paid_reply
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.prices import price_of
 from gland_assets.io.store import ResponseStore
+from gland_assets.io.walk import COMING, Miss, Walk
 
-T = TypeVar("T")
-
-TURNS = {"subjects": 2, "syllabi": 2, "questions": 1, "answers": 1}  # calls a row
-DEFAULT_TOKENS = {"subjects": (600, 600), "syllabi": (900, 900), "questions": (1200, 120), "answers": (150, 400)}
-"""Prompt and completion tokens a call, declared for a project without history; completions are held under the stage's max_tokens."""
+DEFAULT_TOKENS = {
+    ("subjects", 0): (260, 600), ("subjects", 1): (1000, 600), ("syllabi", 0): (330, 900), ("syllabi", 1): (1400, 900),
+    ("questions", 0): (1400, 120), ("answers", 0): (150, 400),
+}  # fmt: skip
+"""Prompt and completion tokens of a call, by stage and turn, declared for a project without history. A prompt that can be rendered is
+counted instead; completions are held under the stage's max_tokens."""
 LOCAL_TOKENS_A_SECOND = 80  # of the bundled model, on one core
 REMOTE_SECONDS = 8.0  # a call
 
 
 @dataclass(slots=True)
-class StageEstimate:
-    """What one stage will ask for."""
+class Portion:
+    """What one stage, one discipline or all of a plan will ask for. `usd` is None when a price is unknown."""
 
-    calls: int = 0
-    reused: int = 0
-    prompt_tokens: int = 0
+    calls: int = 0  # that will be paid for
+    reused: int = 0  # replies that stand in the response store already
+    prompt_tokens: int = 0  # of the calls
     completion_tokens: int = 0
     usd: Decimal | None = Decimal(0)
 
 
 @dataclass(slots=True)
 class Estimate:
-    """What bringing a plan up to date will ask for. `usd` is None when a deployment's price is unknown."""
+    """What bringing a plan up to date will ask for."""
 
-    by_stage: dict[str, StageEstimate] = field(default_factory=dict)
+    portions: dict[tuple[str, str], Portion] = field(default_factory=dict)  # by discipline and stage
     seconds: float = 0.0
     basis: str = "nothing to ask for"
 
     @property
-    def calls(self) -> int:
-        """Calls that will be paid for."""
-        return sum(stage.calls for stage in self.by_stage.values())
+    def all(self) -> Portion:
+        """The whole of it."""
+        return _sum(self.portions.values())
 
     @property
-    def reused(self) -> int:
-        """Replies that stand in the response store already."""
-        return sum(stage.reused for stage in self.by_stage.values())
+    def by_stage(self) -> dict[str, Portion]:
+        """Over all disciplines, in order of the road."""
+        return {name: _sum(each for (_, stage), each in self.portions.items() if stage == name) for name in GENERATED}
 
     @property
-    def prompt_tokens(self) -> int:
-        """Tokens of all prompts that will be paid for."""
-        return sum(stage.prompt_tokens for stage in self.by_stage.values())
+    def by_discipline(self) -> dict[str, Portion]:
+        """Over all stages, in order of the plan."""
+        return {slug: self.of((slug,)) for slug, _ in self.portions}
 
-    @property
-    def completion_tokens(self) -> int:
-        """Tokens of all replies that will be paid for."""
-        return sum(stage.completion_tokens for stage in self.by_stage.values())
-
-    @property
-    def usd(self) -> Decimal | None:
-        """Dollars; None when the price of any call is unknown."""
-        parts = [stage.usd for stage in self.by_stage.values()]
-        return None if any(part is None for part in parts) else sum((part for part in parts if part is not None), Decimal(0))
+    def of(self, slugs: Iterable[str]) -> Portion:
+        """What some disciplines will ask for together."""
+        return _sum(self.portions[slug, stage] for slug in slugs for stage in GENERATED if (slug, stage) in self.portions)
 
 
-class _Walk:
-    """An `ask` that looks into the store and calls nobody, for one discipline."""
-
-    def __init__(self, project: Project, store: ResponseStore, ledger: Ledger) -> None:
-        self._project, self._store, self._ledger = project, store, ledger
-        self.missed: dict[str, set[str]] = defaultdict(set)  # stage -> rows that will be asked for
-        self.calls: dict[str, float] = defaultdict(float)  # by stage
-        self.reused: dict[str, int] = defaultdict(int)
-
-    async def ask(self, request: Request, accept: Callable[[Reply], T]) -> tuple[T, Reply]:
-        for attempt, (asked, key) in enumerate(tries(self._project, request)):
-            reply = paid_reply(self._store, self._ledger, key)
-            if reply is None:
-                # A first turn that is missing will be followed by the second.
-                self.calls[request.stage] += TURNS[request.stage] if len(request.messages) == 1 else 1
-                self.missed[request.stage].add(request.row)
-                raise RequestFailed(request, key, "not asked yet", "", attempt, rejected=False)
-            self.reused[request.stage] += 1
-            try:
-                return read_reply(asked, reply, accept), reply
-            except Rejected as rejected:
-                last = rejected
-        raise RequestFailed(request, key, last.cause, last.detail, attempt + 1, rejected=True)
+def _sum(portions: Iterable[Portion]) -> Portion:
+    total = Portion()
+    for each in portions:
+        for name in ("calls", "reused", "prompt_tokens", "completion_tokens"):
+            setattr(total, name, getattr(total, name) + getattr(each, name))
+        total.usd = None if total.usd is None or each.usd is None else total.usd + each.usd
+    return total
 
 
 def foresee(project: Project, warehouse: Path, plan: Plan) -> Estimate:
-    """What the levels of `plan` that are out of date will ask for. Reads partitions and store; asks and writes nothing.
+    """What the levels of `plan` that are out of date will ask for. Reads partitions, store and ledger; asks and writes nothing.
 
     Raises WarehouseError when a reply that was paid for would have to be paid for again.
     """
-    late = plan.out_of_date()
+    with closing(Ledger(warehouse)) as ledger:
+        return foresee_levels(project, warehouse, plan.out_of_date(), lambda store, key: paid_reply(store, ledger, key))
+
+
+def in_store(store: ResponseStore, key: str) -> Reply | None:
+    """The stored reply of a key."""
+    return store.get((key,)).get(key)
+
+
+def foresee_levels(
+    project: Project, warehouse: Path, late: Mapping[str, Sequence[str]],
+    look_up: Callable[[ResponseStore, str], Reply | None] = in_store,
+    on_hit: Callable[[Reply, Request], None] = lambda reply, request: None, on_miss: Callable[[Miss], None] = lambda miss: None,
+) -> Estimate:  # fmt: skip
+    """As `foresee`, for these levels by discipline, whatever state they are in. `on_hit` is told of every reply that is in the store,
+    `on_miss` of every request whose reply is not."""
     if not any(level in GENERATED for levels in late.values() for level in levels):
         return Estimate()
     partitions = Partitions(warehouse)
-    history = _History(partitions.metas())
+    foreseen = _Foreseen(project, History(partitions.metas(), warehouse))
     index = project.index()
-    walks: dict[str, _Walk] = {}
-    with closing(ResponseStore(project.store_path or warehouse / "responses.sqlite")) as store, closing(Ledger(warehouse)) as ledger:
+    with closing(ResponseStore(project.store_path or warehouse / "responses.sqlite")) as store:
         for slug, levels in late.items():
-            walks[slug] = _Walk(project, store, ledger)
-            asyncio.run(_discipline(project, index[slug], levels, partitions, walks[slug], history))
-    return _priced(project, walks, history)
+            counts = _Counts(on_hit, on_miss)
+            walk = Walk(project, index[slug], partitions, partial(look_up, store), counts.hit, counts.missed)
+            _walk(walk, index[slug], levels, counts, foreseen)
+            foreseen.add(index[slug], counts)
+    return foreseen.estimate()
 
 
-async def _discipline(
-    project: Project, discipline: Discipline, levels: Sequence[str], partitions: Partitions, walk: _Walk, history: _History
-) -> None:
-    """Walk one discipline's late levels, and add the calls that follow from rows the walk could not know.
+class _Counts:
+    """What one discipline's walk met, and the rows that will follow from what it could not know."""
+
+    def __init__(self, on_hit: Callable[[Reply, Request], None], on_miss: Callable[[Miss], None]) -> None:
+        self._on_hit, self._on_miss = on_hit, on_miss
+        self.rows: dict[tuple[str, int], float] = defaultdict(float)  # that will be asked for from this turn of the stage on
+        self.rendered: dict[tuple[str, int], list[int]] = defaultdict(list)  # prompt tokens of calls whose prompt is known, as estimated
+        self.missed_rows: set[str] = set()
+        self.reused: Counter[str] = Counter()
+
+    def hit(self, reply: Reply, request: Request) -> None:
+        """A reply is in the store."""
+        self.reused[request.stage] += 1
+        self._on_hit(reply, request)
+
+    def missed(self, miss: Miss) -> None:
+        """A reply is not in the store."""
+        asked = miss.request
+        turn = TURNS[asked.stage] - 1 if len(asked.messages) > 1 else 0
+        self.rows[asked.stage, turn] += 1
+        self.missed_rows.add(asked.row)
+        self.rendered[asked.stage, turn].append(sum(estimate_tokens(message.content) for message in asked.messages))
+        self._on_miss(miss)
+
+    def of(self, stage: str) -> float:
+        """Rows of a stage that will be asked for."""
+        return sum(self.rows[stage, turn] for turn in range(TURNS[stage]))
+
+
+class _Foreseen:
+    """Adds up disciplines, and keeps what had to be guessed."""
+
+    def __init__(self, project: Project, history: History) -> None:
+        self.history = history
+        self._project = project
+        self._portions: dict[tuple[str, str], Portion] = {}
+        self._busy: dict[str, float] = defaultdict(float)  # deployment -> seconds of all its calls, one after the other
+        self._longest = 0.0  # seconds of the discipline that waits longest: its turns follow one another
+        self._known, self._guessed = False, set[str]()
+
+    def subjects_a_query(self, discipline: Discipline) -> float:
+        """Different subjects that one more query is thought to bring."""
+        found = self.history.subjects_a_query(discipline.settings)
+        if found is None:
+            self._guessed.add("the number of subjects")
+        return sum(discipline.settings.subjects) / 2 if found is None else found
+
+    def add(self, discipline: Discipline, counts: _Counts) -> None:
+        """Prices what one discipline will ask for."""
+        waits = 0.0
+        for stage in GENERATED:
+            deployment = self._project.preferred(discipline, stage)
+            portion = self._portions[discipline.slug, stage] = Portion(reused=counts.reused[stage])
+            total = prompt = cached = completion = 0.0
+            each = self.history.calls_a_row(stage)
+            for turn in range(TURNS[stage]):
+                # A first turn that is missing will be followed by the second.
+                calls = each[turn] * sum(counts.rows[stage, first] for first in range(turn + 1))
+                if not calls:
+                    continue
+                most = discipline.settings.stages[stage].max_tokens
+                call = self._call(stage, turn, deployment, most, counts.rendered[stage, turn])
+                total, prompt, cached = total + calls, prompt + calls * call.prompt, cached + calls * call.cached
+                completion += calls * call.completion
+                self._busy[deployment.name] += calls * call.seconds
+                waits += call.seconds
+            portion.calls, portion.prompt_tokens, portion.completion_tokens = round(total), round(prompt), round(completion)
+            portion.usd = usd(price_of(deployment), round(prompt), round(cached), round(completion)) if portion.calls else Decimal(0)
+        self._longest = max(self._longest, waits)
+
+    def _call(self, stage: str, turn: int, deployment: Deployment, most: int, rendered: Sequence[int]) -> Call:
+        known = self.history.call(stage, turn, deployment.name)
+        if known is not None:
+            self._known = True
+            return known
+        self._guessed.add(stage)
+        prompt, completion = DEFAULT_TOKENS[stage, turn]
+        completion = min(completion, most)
+        seconds = completion / LOCAL_TOKENS_A_SECOND if deployment.local else REMOTE_SECONDS
+        return Call(sum(rendered) / len(rendered) if rendered else prompt, 0, completion, seconds)
+
+    def estimate(self) -> Estimate:
+        """All disciplines together."""
+        found = Estimate(self._portions)
+        if not found.all.calls:
+            return found
+        side_by_side = (
+            seconds / (os.cpu_count() or 1 if (deployment := self._project.deployments[name]).local else deployment.max_parallel_requests)
+            for name, seconds in self._busy.items()
+        )
+        found.seconds = max(self._longest, *side_by_side)
+        defaults = [name for name in ("the number of subjects", *GENERATED) if name in self._guessed]
+        if not self._known:
+            found.basis = "declared defaults, for want of history"
+        else:
+            found.basis = "the history of this project" + (f"; declared defaults for {', '.join(defaults)}" if defaults else "")
+        return found
+
+
+def _walk(walk: Walk, discipline: Discipline, levels: Sequence[str], counts: _Counts, foreseen: _Foreseen) -> None:
+    """Walk one discipline's late levels, and count the rows that follow from rows the walk could not know.
 
     A syllabus to come takes its share of the questions, so that one more among many is foreseen as what it costs.
     """
-    making = Making(project, discipline, walk.ask, "plan")
-    slug, settings = discipline.slug, discipline.settings
-    known: dict[str, Sequence[Record]] = {}
-    unknown = dict.fromkeys(GENERATED, 0.0)  # rows that will stand, but are not known yet
-
-    async def level(stage: str, read: Callable[[Mapping[str, object]], Record], make: Callable[[], Awaitable[Sequence[Record]]]) -> None:
-        if stage not in levels:
-            known[stage] = [read(row) for row in partitions.rows(stage, slug)]
-            return
-        known[stage] = await make()
-        unknown[stage] += len(walk.missed[stage]) * (history.subjects_a_query(settings.subjects) if stage == "subjects" else 1)
-
-    def listed() -> list[Subject]:
-        return [row for row in known["subjects"] if isinstance(row, Subject)]
-
-    def taught() -> list[Syllabus]:
-        return [row for row in known["syllabi"] if isinstance(row, Syllabus)]
-
-    await level("subjects", subject_from, lambda: make_subjects(making))
-    await level("syllabi", syllabus_from, lambda: make_syllabi(making, listed()))
+    subjects = 0.0  # to come, by queries to be asked
+    if "subjects" in levels:
+        walk.make("subjects")
+        subjects = counts.of("subjects") * foreseen.subjects_a_query(discipline) if counts.of("subjects") else 0.0
     if "syllabi" in levels:
-        walk.calls["syllabi"] += TURNS["syllabi"] * unknown["subjects"]
-        unknown["syllabi"] += unknown["subjects"]
-    fresh = [_to_come(slug, number) for number in range(ceil(unknown["subjects"]))]
-    coming = {row.subject_id for row in fresh} | {row.subject_id for row in taught() if row.syllabus_id in walk.missed["syllabi"]}
-    await level("questions", question_from, lambda: make_questions(making, [*listed(), *fresh], taught(), coming))
-    if coming:
-        unasked = settings.pairs - len(known["questions"])
-        walk.calls["questions"] += unasked
-        unknown["questions"] += unasked
+        walk.make("syllabi")
+        counts.rows["syllabi", 0] += subjects
+    if "questions" in levels:
+        fresh = [_to_come(discipline.slug, number) for number in range(ceil(subjects))]
+        missed = {row.subject_id for row in walk.rows("syllabi") if row.syllabus_id in counts.missed_rows}
+        coming = missed | {row.subject_id for row in fresh}
+        made = walk.make("questions", {"subjects": [*walk.rows("subjects"), *fresh], COMING: sorted(coming)})
+        counts.rows["questions", 0] += discipline.settings.pairs - len(made) if coming else 0
     if "answers" in levels:
-        asked = [row for row in known["questions"] if isinstance(row, Question)]
-        await make_answers(making, asked)
-        walk.calls["answers"] += unknown["questions"]
+        walk.make("answers")
+        counts.rows["answers", 0] += counts.of("questions")
 
 
 def _to_come(slug: str, number: int) -> Subject:
     """A subject that a query to be asked will bring."""
     return Subject(f"to come {number}", slug, None, None, (), 0, None)
-
-
-class _History:
-    """Means over what this project has asked for so far."""
-
-    def __init__(self, metas: Metas) -> None:
-        sums: dict[str, list[int]] = {stage: [0, 0, 0] for stage in GENERATED}
-        subjects = queries = 0
-        for (asset, _), meta in metas.items():
-            if asset in sums:
-                for place, value in enumerate((meta.calls, meta.prompt_tokens, meta.completion_tokens)):
-                    sums[asset][place] += value
-            if asset == "subjects" and meta.calls:
-                subjects, queries = subjects + meta.rows, queries + max(1, meta.calls // TURNS["subjects"])
-        self._sums, self._subjects = sums, (subjects, queries)
-
-    def known(self, stage: str) -> bool:
-        """Whether this stage has been paid for before."""
-        return self._sums[stage][0] > 0
-
-    def tokens(self, stage: str, max_tokens: int) -> tuple[float, float]:
-        """Prompt and completion tokens a call."""
-        calls, prompt, completion = self._sums[stage]
-        if calls:
-            return prompt / calls, completion / calls
-        return DEFAULT_TOKENS[stage][0], min(DEFAULT_TOKENS[stage][1], max_tokens)
-
-    def subjects_a_query(self, bounds: tuple[int, int]) -> float:
-        """Different subjects that one more query brings."""
-        subjects, queries = self._subjects
-        return subjects / queries if queries else sum(bounds) / 2
-
-
-def _priced(project: Project, walks: Mapping[str, _Walk], history: _History) -> Estimate:
-    estimate = Estimate({stage: StageEstimate() for stage in GENERATED})
-    index, defaults = project.index(), False
-    for slug, stage in product(walks, GENERATED):
-        total, deployment = estimate.by_stage[stage], project.preferred(index[slug], stage)
-        calls = round(walks[slug].calls[stage])
-        total.calls += calls
-        total.reused += walks[slug].reused[stage]
-        if not calls:
-            continue
-        defaults = defaults or not history.known(stage)
-        a_prompt, a_completion = history.tokens(stage, index[slug].settings.stages[stage].max_tokens)
-        prompt, completion = round(calls * a_prompt), round(calls * a_completion)
-        total.prompt_tokens += prompt
-        total.completion_tokens += completion
-        cost = usd(price_of(deployment), prompt, 0, completion)
-        total.usd = None if cost is None or total.usd is None else total.usd + cost
-        estimate.seconds += (
-            completion / LOCAL_TOKENS_A_SECOND if deployment.local else calls * REMOTE_SECONDS / deployment.max_parallel_requests
-        )
-    if estimate.calls:
-        estimate.basis = "declared defaults, for want of history" if defaults else "the history of this project"
-    return estimate

@@ -168,7 +168,7 @@ class Gateway:
             self.build_id, sent.sent_at,
         )  # fmt: skip
         with self._kept(here):
-            standing = await self.store.put(reply, request)
+            standing = await self.store.put(reply, request, self.project.deployments[request.settings.models[0]].identity)
             self.ledger.record(reply, request, accepted=True)  # until it is judged
         # Another process may have stored its own meanwhile: its text stands for all, and this payment is still ours.
         return reply if standing is reply else replace(reply, text=standing.text, finish_reason=standing.finish_reason)

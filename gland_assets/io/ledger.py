@@ -90,7 +90,7 @@ class Ledger:
     def restore(self) -> int:
         """Requests that a ledger that was gone holds again, through this object; 0 when there was nothing to do. Raises WarehouseError."""
         if self.exists():
-            with self._reading():
+            with self.reading():
                 pass
         return self.restored
 
@@ -147,7 +147,7 @@ class Ledger:
 
     def holders(self) -> list[str]:
         """Who has set something aside."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [holder for (holder,) in connection.execute("select distinct holder from reservations")]
 
     def _put(self, statement: str, values: tuple[Any, ...]) -> None:
@@ -174,7 +174,7 @@ class Ledger:
         self.flush()
         if not self.exists():
             return Decimal(0), 0
-        with self._reading() as connection:
+        with self.reading() as connection:
             nanos, tokens = paid(connection)
         return dollars(nanos), tokens
 
@@ -188,6 +188,15 @@ class Ledger:
             return self._reader.execute("select 1 from requests where request_key = ?", (key,)).fetchone() is not None
         except sqlite3.Error as error:
             raise explained(self.path, error) from None
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Records that the replies to these requests are taken out of the store: their rows stay, and they may be paid for again.
+
+        Durable when it returns. A row's key then has its number behind it: so the key is free for another payment.
+        """
+        for key in keys:
+            self._put("forget", (key,))
+        self.flush()
 
     def spent(self, discipline: str | None = None) -> Spent:
         """What was paid in all builds together, for one discipline or for all."""
@@ -204,7 +213,7 @@ class Ledger:
             return {}
         sums = "sum(calls), sum(prompt_tokens), sum(completion_tokens), sum(usd_nanos), sum(unpriced)"
         query = f"select {by}, {sums} from spending {where} group by 1"
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query, values).fetchall()
         return {row[0]: Spent(row[1], row[2], row[3], dollars(row[4]), row[5]) for row in rows}
 
@@ -214,7 +223,7 @@ class Ledger:
         Readers find each file whole, before or after, and no request in two of them. Raises WarehouseError.
         """
         self.flush()
-        with self._alone(), self._reading() as connection:
+        with self._alone(), self.reading() as connection:
             export(connection, self.folder, BLOCK)
 
     @contextmanager
@@ -227,7 +236,8 @@ class Ledger:
             os.close(descriptor)
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own to the file, whose rows have names. Raises WarehouseError."""
         with closing(self._open()) as connection:
             connection.row_factory = sqlite3.Row
             try:
@@ -244,6 +254,10 @@ _STATEMENTS = {
     "release all": "delete from reservations where holder = ?",
     "prompt": "insert into prompts(prompt_hash, stage, name, text) values (?, ?, ?, ?) on conflict do nothing",
 }
+_FORGET = "update requests set request_key = request_key || '-' || number where request_key = ? returning number"
+# A reply that a killed prune had only begun to take out is still there, and is met again: the same payment, not another.
+_RECALL = """update or ignore requests set request_key = :request_key
+  where request_key > :request_key || '-' and request_key < :request_key || '.' and sent_at = :sent_at returning number"""
 _INSERT = f"insert into requests({', '.join(STORED)}) values ({', '.join('?' * len(STORED))}) on conflict do nothing"
 _ACCEPTED = "update requests set accepted = ? where request_key = ? and accepted is not ? returning number"
 _BUILD_SUMS = "update builds set calls = calls + 1, usd_nanos = usd_nanos + ?, unpriced = unpriced + ? where build_id = ?"
@@ -260,6 +274,8 @@ def _write(connection: sqlite3.Connection, writes: Sequence[_Write]) -> list[_Do
         answer: _Done = None
         if statement == "request":
             touched.update(_write_request(connection, values))
+        elif statement == "forget":
+            touched.update(_blocks(connection.execute(_FORGET, values)))
         elif statement == "reserve":
             answer = reserve(connection, values[0])
         else:
@@ -271,15 +287,19 @@ def _write(connection: sqlite3.Connection, writes: Sequence[_Write]) -> list[_Do
 
 def _write_request(connection: sqlite3.Connection, values: tuple[Any, ...]) -> list[int]:
     """The blocks that changed."""
-    added = connection.execute(_INSERT, values)
     row = dict(zip(STORED, values, strict=True))
+    recalled = _blocks(connection.execute(_RECALL, row))
+    added = connection.execute(_INSERT, values)
     if added.rowcount != 1:
         if row["accepted"] == UNKNOWN:
-            return []
-        changed = connection.execute(_ACCEPTED, (row["accepted"], row["request_key"], row["accepted"])).fetchall()
-        return [(number - 1) // BLOCK for (number,) in changed]
+            return recalled
+        return recalled + _blocks(connection.execute(_ACCEPTED, (row["accepted"], row["request_key"], row["accepted"])))
     assert added.lastrowid is not None
     priced, unpriced = row["usd_nanos"] or 0, int(row["usd_nanos"] is None)
     connection.execute(_BUILD_SUMS, (priced, unpriced, row["build_id"]))
     connection.execute(_SPENDING, (row["discipline"], row["stage"], row["prompt_tokens"], row["completion_tokens"], priced, unpriced))
     return [(added.lastrowid - 1) // BLOCK]
+
+
+def _blocks(changed: sqlite3.Cursor) -> list[int]:
+    return [(number - 1) // BLOCK for (number,) in changed.fetchall()]

@@ -31,6 +31,9 @@ def try_lock(path: Path) -> int | None:
         raise WarehouseError(f"{path} cannot be opened: {error.strerror}; give write access to the warehouse") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _stands(path, descriptor):  # taken away meanwhile, with the discipline: whoever comes next locks another file
+            os.close(descriptor)
+            return None
     except OSError as error:
         os.close(descriptor)
         if error.errno in (errno.EAGAIN, errno.EACCES):
@@ -40,6 +43,13 @@ def try_lock(path: Path) -> int | None:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
+
+
+def _stands(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def is_locked(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from gland_assets.core.project import Project
 from gland_assets.core.recipes import content_hash
 from gland_assets.core.records import to_row
 from gland_assets.core.state import PartitionMeta
-from gland_assets.io.database import WAIT_S, duckdb_resource, opened, opened_to_read, refused, stands
+from gland_assets.io.database import WAIT_S, duckdb_resource, opened, opened_to_read, opened_to_write, refused, stands
 from gland_assets.io.live import steady
 from gland_assets.io.partitions import ALL, Partitions
 from gland_assets.io.parts import PARTS, attached, load, read_afresh, taxonomy_table, view_partitions, write_empties
@@ -119,6 +119,30 @@ def _update(
     with opened(resource or duckdb_resource(path), wait_s, stop) as connection:
         try:
             return _replace(connection, project, partitions, stamps, unreadable)
+        except duckdb.Error as error:
+            raise refused(path, error) from error
+
+
+def indexed_rows(warehouse: Path) -> dict[str, int]:
+    """Discipline -> signatures that minhash.duckdb holds of it. Raises as `update_index`."""
+    path = warehouse / INDEX
+    if not path.exists():
+        return {}
+    with opened_to_read(path) as connection:
+        if _indexed(connection) is None:
+            return {}
+        return dict(connection.execute("select discipline, count(*) from signatures group by all").fetchall())
+
+
+def drop_from_index(warehouse: Path, slugs: Iterable[str]) -> None:
+    """Take the rows of disciplines out of minhash.duckdb, in one transaction. Raises as `update_index`."""
+    path = warehouse / INDEX
+    with opened_to_write(path) as connection:
+        try:
+            connection.execute("begin transaction")
+            for name in _TABLES:
+                connection.execute(f"delete from {name} where list_contains(?::text[], discipline)", [list(slugs)])
+            connection.execute("commit")
         except duckdb.Error as error:
             raise refused(path, error) from error
 

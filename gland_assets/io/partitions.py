@@ -61,7 +61,7 @@ class Partitions:
         found: dict[tuple[str, str], PartitionMeta] = {}
         damaged: dict[tuple[str, str], DamagedPartition] = {}
         for asset in (*PARTITIONED, "duplicates"):
-            for discipline in self._stored(asset):
+            for discipline in self.stored(asset):
                 try:
                     meta = self.meta(asset, discipline)
                 except DamagedPartition as error:
@@ -105,7 +105,7 @@ class Partitions:
         write_parquet(self.path(asset, discipline), _table(rows, STORED[asset]), _meta_bytes(stamped))
         return stamped
 
-    def _stored(self, asset: str) -> list[str]:
+    def stored(self, asset: str) -> list[str]:
         """The disciplines that have a file, in order of name."""
         try:
             names = os.listdir(self.warehouse / asset)

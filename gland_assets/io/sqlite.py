@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
@@ -25,15 +25,20 @@ GROUP = 2000  # most items in one commit
 LEDGER = "ledger.sqlite"  # all in it stands elsewhere too
 
 
-def connect(path: Path, ddl: str, version: int, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
-    """A connection in WAL mode, autocommit, its tables made by `ddl` if the file is new. Raises WarehouseError."""
+def connect(
+    path: Path, ddl: str, version: int, busy_seconds: float = BUSY_SECONDS, upgrades: Mapping[int, str] | None = None
+) -> sqlite3.Connection:
+    """A connection in WAL mode, autocommit, its tables made by `ddl` where they are not there yet. Raises WarehouseError.
+
+    `upgrades[n]` is what to do before, in a file of a layout older than n: changes of tables that are there.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise explained(path, error) from None
     try:
-        _prepare(path, connection, ddl, version)
+        _prepare(path, connection, ddl, version, upgrades or {})
     except sqlite3.Error as error:
         connection.close()
         raise explained(path, error) from None
@@ -43,19 +48,34 @@ def connect(path: Path, ddl: str, version: int, busy_seconds: float = BUSY_SECON
     return connection
 
 
-def _prepare(path: Path, connection: sqlite3.Connection, ddl: str, version: int) -> None:
-    found = connection.execute("pragma user_version").fetchone()[0]
+def _prepare(path: Path, connection: sqlite3.Connection, ddl: str, version: int, upgrades: Mapping[int, str]) -> None:
+    found = _layout(connection)
     if found > version:
         raise WarehouseError(f"{path} was written by a newer GLAND (layout {found}, here {version}); upgrade with `pip install -U gland`")
     if connection.execute("pragma journal_mode").fetchone()[0] != "wal":
         connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
     if found < version:
-        connection.executescript(f"begin immediate;\n{ddl};\npragma user_version = {version};\ncommit;")
+        connection.execute("begin immediate")
+        try:
+            found = _layout(connection)  # another process may have laid it out while this one waited
+            for script in [*(upgrades.get(layout, "") for layout in range(found + 1, version + 1) if found), ddl]:
+                for statement in script.split(";"):
+                    connection.execute(statement)
+            connection.execute(f"pragma user_version = {version}")
+            connection.execute("commit")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("rollback")
+            raise
     standing = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
     gone = [name for name in re.findall(r"create table if not exists (\w+)", ddl) if name not in standing]
     if gone:
         raise damaged(path, f"its table {gone[0]} is gone")
+
+
+def _layout(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("pragma user_version").fetchone()[0])
 
 
 def damaged(path: Path, what: str) -> WarehouseError:

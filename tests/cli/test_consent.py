@@ -10,11 +10,11 @@ import pytest
 
 from gland_assets.cli import consent
 from gland_assets.core.errors import GlandError
-from gland_assets.io.foresight import Estimate, StageEstimate
+from gland_assets.io.foresight import Estimate, Portion
 
 
 def estimate(calls: int = 10, usd: Decimal | None = Decimal(0), seconds: float = 5.0) -> Estimate:
-    return Estimate({"answers": StageEstimate(calls, 0, 100, 100, usd)}, seconds)
+    return Estimate({("logic", "answers"): Portion(calls, 0, 100, 100, usd)}, seconds)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,19 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["build", "--help"], ["validate"], ["plan"], ["status"], ["show"], ["sql"], ["sql", "1"]]
+    "arguments",
+    [
+        ["--help"],
+        ["build", "--help"],
+        ["validate"],
+        ["plan"],
+        ["status"],
+        ["show"],
+        ["sql"],
+        ["sql", "1"],
+        ["why", "logic"],
+        ["prune", "--responses"],
+    ],
 )
 def test_what_makes_nothing_loads_neither_dagster_nor_litellm(arguments: list[str], made: Path) -> None:
     assert not loaded(made, *arguments) & {"dagster", "litellm", "dagster_duckdb", "xllamacpp"}

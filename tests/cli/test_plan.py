@@ -35,6 +35,21 @@ def test_an_edit_of_one_setting_names_the_level_it_touches_and_why(made: Path) -
     assert "temperature 0.7 → 0.2" in gland(made, "plan", "-d", "logic").out
 
 
+def test_each_discipline_says_what_it_takes(made: Path) -> None:
+    (made / "taxonomy.toml").write_text(HEAD + "[stage.answers]\ntemperature = 0.2\n" + TREE)
+    found = gland(made, "plan", "--json").json
+    taken = found["by_discipline"]
+    assert set(taken) == {"logic", "optics", "music"}
+    assert all(set(part) == set(found["requests"]) for part in taken.values())
+    assert {name: sum(part[name] for part in taken.values()) for name in ("calls", "reused", "prompt_tokens")} == {
+        name: found["requests"][name] for name in ("calls", "reused", "prompt_tokens")
+    }
+    assert (taken["logic"]["calls"], taken["optics"]["calls"]) == (10, 10)
+    lines = gland(made, "plan").out.splitlines()
+    alike = next(place for place, line in enumerate(lines) if line.strip() == "logic, optics")
+    assert lines[alike + 1].strip().startswith("20 new calls, 0 from the store, ")
+
+
 def test_what_lies_below_a_stale_level_waits(made: Path) -> None:
     (made / "taxonomy.toml").write_text(HEAD.replace("pairs = 10", "pairs = 12") + TREE)
     found = states(gland(made, "plan", "--json").json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -96,3 +97,19 @@ def test_a_warehouse_that_is_a_file_is_told(tmp_path: Path) -> None:
 
 def test_nobody_holds_what_was_never_locked(tmp_path: Path) -> None:
     assert holder(tmp_path, "logic") == "another process"
+
+
+def test_a_lock_whose_file_is_taken_away_on_the_way_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = lock_path(tmp_path, "logic")
+    flock = fcntl.flock
+
+    def too_late(descriptor: int, how: int) -> None:
+        path.unlink()  # by the process that held it, and took the discipline away
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    assert try_lock(path) is None
+    monkeypatch.undo()
+    descriptor = try_lock(path)
+    assert descriptor is not None
+    os.close(descriptor)

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gland_assets.core.errors import WarehouseError
+from gland_assets.core.key_parts import KeyParts
 from gland_assets.core.requests import Reply
 from gland_assets.io.store import ResponseStore
 from tests.io.asking import reply, request
@@ -29,6 +30,15 @@ REPLIES = st.builds(
     usd=st.none() | st.decimals(0, 10, places=9), latency_s=st.floats(0, 100), prompt_tokens=st.integers(0, 10**9),
 )  # fmt: skip
 
+LAYOUT_1 = """create table responses(
+  request_key text not null unique, text text not null, finish_reason text not null, deployment text not null, model text not null,
+  prompt_tokens integer not null, cached_tokens integer not null, completion_tokens integer not null,
+  usd text, latency_s real not null, attempts integer not null, build_id text not null, sent_at text not null,
+  stage text not null, discipline text not null, prompt_hash text not null);
+insert into responses values ('old', 'said before', 'stop', 'main', 'model-a', 12, 4, 9, '0.5', 0.25, 1, 'build-0',
+  '2026-01-01T00:00:00+00:00', 'answers', 'logic', 'hash of a prompt');
+pragma user_version = 1"""
+
 PUTTER = """
 import asyncio, sys
 from pathlib import Path
@@ -36,7 +46,7 @@ from gland_assets.io.store import ResponseStore
 from tests.io.asking import reply, request
 async def main(store, start, count):
     async def put(number):
-        await store.put(reply(f"key-{number}", f"text of {number}"), request())
+        await store.put(reply(f"key-{number}", f"text of {number}"), request(), "model-a")
         print(number, flush=True)
     for wave in range(start, start + count, 50):
         await asyncio.gather(*(put(number) for number in range(wave, min(wave + 50, start + count))))
@@ -53,7 +63,7 @@ def store(tmp_path: Path) -> Iterator[ResponseStore]:
 
 def put(store: ResponseStore, *replies: Reply) -> list[Reply]:
     async def all_at_once() -> list[Reply]:
-        return await asyncio.gather(*(store.put(each, request()) for each in replies))
+        return await asyncio.gather(*(store.put(each, request(), "model-a") for each in replies))
 
     return asyncio.run(all_at_once())
 
@@ -108,7 +118,7 @@ def test_many_puts_share_few_commits(store: ResponseStore) -> None:
 
 def test_put_returns_only_when_another_process_can_read_it(store: ResponseStore) -> None:
     async def put_and_look() -> list[tuple[int]]:
-        await store.put(reply("key"), request())
+        await store.put(reply("key"), request(), "model-a")
         with sqlite3.connect(store.path) as other:
             return other.execute("select count(*) from responses where request_key = 'key'").fetchall()
 
@@ -125,7 +135,7 @@ def test_the_commit_reaches_the_disk(store: ResponseStore) -> None:
 
 def test_a_cancelled_asker_loses_nothing_that_arrived(store: ResponseStore) -> None:
     async def give_up() -> None:
-        putting = asyncio.create_task(store.put(reply("key"), request()))
+        putting = asyncio.create_task(store.put(reply("key"), request(), "model-a"))
         await asyncio.sleep(0)
         putting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -210,3 +220,50 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
 def test_dollars_keep_every_digit(store: ResponseStore) -> None:
     put(store, reply("key", usd=Decimal("0.000000001")))
     assert store.get(["key"])["key"].usd == Decimal("0.000000001")
+
+
+def laid_out_before(path: Path) -> None:
+    """A store as the first layout was, with one reply."""
+    with sqlite3.connect(path, isolation_level=None) as older:
+        older.executescript(LAYOUT_1)
+    older.close()
+
+
+def test_a_store_of_the_first_layout_is_brought_up_in_place(store: ResponseStore) -> None:
+    laid_out_before(store.path)
+    put(store, reply("new"))
+    assert {key: each.text for key, each in store.get(["old", "new"]).items()} == {"old": "said before", "new": reply().text}
+    with store.reading() as connection:
+        assert connection.execute("pragma user_version").fetchone() == (2,)
+        kept = dict(connection.execute("select request_key, parts from responses").fetchall())
+        searched = connection.execute("explain query plan select 1 from responses where discipline = 'a' and stage = 'b'").fetchall()
+    assert kept["old"] is None, "what it was asked with is not known"
+    assert kept["new"] == KeyParts.of(request(), "model-a").packed()
+    assert any("INDEX asked" in row[3] for row in searched)
+
+
+def test_processes_bring_one_older_store_up_at_once(store: ResponseStore) -> None:
+    laid_out_before(store.path)
+    children = [
+        subprocess.Popen([sys.executable, "-c", PUTTER, str(store.path), str(start), "50"], stdout=subprocess.DEVNULL)
+        for start in (0, 50, 100)
+    ]
+    assert [child.wait(60) for child in children] == [0, 0, 0]
+    assert store.count() == 151
+
+
+def test_a_discipline_s_replies_are_listed_and_taken_out(store: ResponseStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gland_assets.io.store.KEYS", 2)
+
+    async def fill() -> None:
+        for number in range(5):
+            slug = ("logic", "optics")[number % 2]
+            await store.put(reply(f"key-{number}", "three é"), replace(request(), discipline=slug), "model-a")
+
+    assert (store.disciplines(), store.of_discipline("logic")) == ([], [])
+    asyncio.run(fill())
+    assert store.disciplines() == ["logic", "optics"]
+    listed = store.of_discipline("logic")
+    assert [(each.request_key, each.bytes, each.usd) for each in listed] == [(f"key-{n}", 8, Decimal("0.000123456")) for n in (0, 2, 4)]
+    store.remove([each.request_key for each in listed])
+    assert store.disciplines() == ["optics"] and set(store.get([f"key-{n}" for n in range(5)])) == {"key-1", "key-3"}
