@@ -1,5 +1,7 @@
 """A build: bring the disciplines of a plan up to date in worker processes, publish as they finish, and say what happened."""
 
+import atexit
+import gc
 import multiprocessing
 import os
 import signal
@@ -11,11 +13,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from queue import Empty
+from typing import Any
 
-from gland_assets.assets.instance import dagster_home, open_instance
-from gland_assets.assets.partitions import sync_partitions
-from gland_assets.assets.recipes import report_recipes
-from gland_assets.assets.worker import Finished, Orders, Task, work
+from gland_assets.assets.tasks import Finished, Orders, Task
 from gland_assets.core.errors import Stopped, WarehouseError
 from gland_assets.core.plan import Plan
 from gland_assets.core.progress import Event, Published
@@ -59,9 +59,6 @@ def run_build(
 ) -> BuildResult:
     """Bring everything in `plan` up to date and publish. Raises the first fault that stops the build; what was made stays."""
     late = plan.out_of_date()
-    with open_instance(warehouse) as instance:
-        sync_partitions(instance, project)
-        report_recipes(instance, project, dagster_home(warehouse))
     with ExitStack() as dismissed:
         with recorded_build(project, warehouse) as build_id:
             crew = _Crew(project, warehouse, build_id, workers or worker_count(project, list(late)), on_event, stop)
@@ -85,6 +82,14 @@ def _sheltered() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _work(*given: Any) -> None:
+    gc.disable()  # while all is loaded: what is loaded stays
+    atexit.register(gc.freeze)  # and at the end it goes with the process
+    from gland_assets.assets.worker import work  # here, for it imports dagster, and only the workers need that
+
+    work(*given)
+
+
 class _Crew:
     """The workers of one build, each given a task when it is idle."""
 
@@ -94,6 +99,7 @@ class _Crew:
         context = multiprocessing.get_context("spawn")
         self._events = context.Queue()
         self._stop_flag, self._stop, self._on_event = context.Event(), stop, on_event
+        self._ready = context.Event()
         self._result = BuildResult(build_id)
         self._published_at = time.monotonic()
         self._workers: list[tuple[SpawnProcess, Connection]] = []
@@ -101,7 +107,7 @@ class _Crew:
         orders = Orders(project.path, warehouse, build_id, size)
         for number in range(size):
             theirs, ours = context.Pipe(duplex=False)
-            process = context.Process(target=work, args=(number, orders, theirs, self._events, self._stop_flag), daemon=True)
+            process = context.Process(target=_work, args=(number, orders, theirs, self._events, self._ready, self._stop_flag), daemon=True)
             with _sheltered():
                 process.start()
             theirs.close()

@@ -3,57 +3,37 @@
 Processes and not threads: runs in several threads of one process deadlock, since each reconfigures logging.
 """
 
+import gc
 import os
 import signal
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event as StopEvent
-from pathlib import Path
+from multiprocessing.synchronize import Event as Signal
 
 import dagster as dg
 
-from gland_assets.assets.instance import QUIET, open_instance
+from gland_assets.assets.definitions import definitions_for
+from gland_assets.assets.instance import QUIET, dagster_home, open_instance
 from gland_assets.assets.lost import process_tag
+from gland_assets.assets.partitions import sync_partitions
+from gland_assets.assets.recipes import report_recipes
+from gland_assets.assets.tasks import Finished, Orders, Task
 from gland_assets.core.errors import GlandError, Stopped, WarehouseBusy
-from gland_assets.core.levels import UNPARTITIONED
 from gland_assets.core.progress import DisciplineDone, Event, LevelDone, Published
 from gland_assets.io.builder import open_builder
 from gland_assets.io.project import load_project
 
-
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """What a worker needs to start."""
-
-    taxonomy: Path
-    warehouse: Path
-    build_id: str
-    share: int  # how many workers share each deployment's parallel requests
+WAIT_S = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Bring these levels of a discipline up to date; without a discipline: deduplicate and publish."""
+def work(
+    worker: int, orders: Orders, tasks: Connection, events: "Queue[tuple[int, Event | Finished]]", ready: Signal, stop: Signal
+) -> None:
+    """Run the tasks that come through `tasks` until None comes or the parent is gone.
 
-    discipline: str | None
-    levels: Sequence[str] = UNPARTITIONED
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The end of a task. `fault` stops the whole build: nothing that comes after it could succeed."""
-
-    worker: int
-    task: Task
-    fault: GlandError | None = None
-
-
-def work(worker: int, orders: Orders, tasks: Connection, events: "Queue[tuple[int, Event | Finished]]", stop: StopEvent) -> None:
-    """Run the tasks that come through `tasks` until None comes or the parent is gone."""
-    from gland_assets.assets.definitions import definitions_for  # which holds the job that starts workers
-
+    Worker 0 tells Dagster what is declared before any run begins, and the others wait until it is `ready`.
+    """
     # The parent hears what is sent to the whole process group, and tells us. A handler, since what is ignored stays so in what we start.
     signal.signal(signal.SIGTERM, lambda *_: None)
     parent = os.getppid()
@@ -64,10 +44,20 @@ def work(worker: int, orders: Orders, tasks: Connection, events: "Queue[tuple[in
     def tell(event: Event | Finished) -> None:
         events.put((worker, event))
 
-    instance = open_instance(orders.warehouse)
     project = load_project(orders.taxonomy)
-    with open_builder(project, orders.warehouse, orders.build_id, orders.share, tell, stopping) as builder:
+    while worker and not ready.wait(WAIT_S):
+        if stopping():
+            return
+    with open_instance(orders.warehouse) as instance, open_builder(
+        project, orders.warehouse, orders.build_id, orders.share, tell, stopping
+    ) as builder:  # fmt: skip
+        if not worker:
+            sync_partitions(instance, project)
+            report_recipes(instance, project, dagster_home(orders.warehouse))
+            ready.set()
         job = definitions_for(orders.taxonomy, orders.warehouse, builder).resolve_implicit_global_asset_job_def()
+        gc.freeze()  # all that Dagster is made of stays: no need to look through it again and again
+        gc.enable()
         while True:
             try:
                 task = tasks.recv()

@@ -19,8 +19,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from gland_assets.core.cost import from_nanos
 from gland_assets.core.requests import Reply, Request
-from gland_assets.io.ledger_export import dollars, export
 from gland_assets.io.locks import try_lock
 from gland_assets.io.sqlite import GroupWriter, connect, explained
 
@@ -140,13 +140,15 @@ class Ledger:
         query = f"select {by}, {sums} from spending {where} group by 1"
         with self._reading() as connection:
             rows = connection.execute(query, values).fetchall()
-        return {row[0]: Spent(row[1], row[2], row[3], dollars(row[4]), row[5]) for row in rows}
+        return {row[0]: Spent(row[1], row[2], row[3], from_nanos(row[4]), row[5]) for row in rows}
 
     def sync(self) -> None:
         """Brings the exported Parquet files up to date: what changed since the last export, by whichever process.
 
         Readers find each file whole, before or after, and no request in two of them. Raises WarehouseError.
         """
+        from gland_assets.io.ledger_export import export  # here, for it imports pyarrow
+
         self.flush()
         with self._alone(), self._reading() as connection:
             export(connection, self.folder, BLOCK)
