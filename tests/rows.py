@@ -31,7 +31,8 @@ from gland_assets.core.records import (
     to_row,
 )
 from gland_assets.core.state import PartitionMeta
-from gland_assets.io.partitions import Partitions, write_parquet
+from gland_assets.io.parquet import write_parquet
+from gland_assets.io.partitions import Partitions
 from gland_assets.io.stored_schemas import LEDGER
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -1,5 +1,7 @@
 """A build: bring the disciplines of a plan up to date in worker processes, publish as they finish, and say what happened."""
 
+import atexit
+import gc
 import multiprocessing
 import os
 import signal
@@ -12,11 +14,9 @@ from decimal import Decimal
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
-from gland_assets.assets.instance import dagster_home, open_instance, records_told
-from gland_assets.assets.partitions import sync_partitions
-from gland_assets.assets.recipes import report_recipes
-from gland_assets.assets.worker import Finished, Orders, Task, work
+from gland_assets.assets.tasks import Finished, Orders, Task
 from gland_assets.core.errors import BudgetReached, GlandError, Stopped, WarehouseError
 from gland_assets.core.plan import Plan, make_plan
 from gland_assets.core.progress import DisciplineDone, Event, Published
@@ -68,9 +68,6 @@ def run_build(
     """
     late = plan.out_of_date()
     check_prices(project, caps_of(project, cap), late)
-    with records_told(warehouse), open_instance(warehouse) as instance:
-        sync_partitions(instance, project)
-        report_recipes(instance, project, dagster_home(warehouse))
     reached: BudgetReached | None = None
     with ExitStack() as dismissed:
         try:
@@ -102,6 +99,14 @@ def _sheltered() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _work(*given: Any) -> None:
+    gc.disable()  # while all is loaded: what is loaded stays
+    atexit.register(gc.freeze)  # and at the end it goes with the process
+    from gland_assets.assets.worker import work  # here, for it imports dagster, and only the workers need that
+
+    work(*given)
+
+
 class _Crew:
     """The workers of one build, each given a task when it is idle."""
 
@@ -109,6 +114,7 @@ class _Crew:
         context = multiprocessing.get_context("spawn")
         self._project, self._warehouse = project, orders.warehouse
         self._stop_flag, self._stop, self._on_event = context.Event(), stop, on_event
+        self._ready = context.Event()
         self._result = BuildResult(orders.build_id)
         self._published_at = time.monotonic()
         self._workers: list[tuple[SpawnProcess, Connection]] = []
@@ -120,7 +126,7 @@ class _Crew:
         for number in range(size):
             theirs, ours = context.Pipe(duplex=False)
             told, telling = context.Pipe(duplex=False)
-            process = context.Process(target=work, args=(number, orders, theirs, telling, self._stop_flag), daemon=True)
+            process = context.Process(target=_work, args=(number, orders, theirs, telling, self._ready, self._stop_flag), daemon=True)
             with _sheltered():
                 process.start()
             theirs.close()

@@ -3,60 +3,38 @@
 Processes and not threads: runs in several threads of one process deadlock, since each reconfigures logging.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
-from decimal import Decimal
 from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Event as StopEvent
-from pathlib import Path
+from multiprocessing.synchronize import Event as Signal
 from queue import SimpleQueue
 
 import dagster as dg
 
-from gland_assets.assets.instance import QUIET, open_instance, records_fault, records_told
+from gland_assets.assets.definitions import definitions_for
+from gland_assets.assets.instance import QUIET, dagster_home, open_instance, records_fault, records_told
 from gland_assets.assets.lost import process_tag
+from gland_assets.assets.partitions import sync_partitions
+from gland_assets.assets.recipes import report_recipes
+from gland_assets.assets.tasks import Finished, Orders, Task
 from gland_assets.core.errors import GlandError, Stopped, WarehouseBusy
-from gland_assets.core.levels import UNPARTITIONED
 from gland_assets.core.progress import DisciplineDone, Event, LevelDone, Published
 from gland_assets.io.builder import open_builder
 from gland_assets.io.project import load_project
 
-
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """What a worker needs to start."""
-
-    taxonomy: Path
-    warehouse: Path
-    build_id: str
-    cap: Decimal | None  # dollars that this build may spend
+WAIT_S = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Bring these levels of a discipline up to date; without a discipline: deduplicate and publish."""
+def work(worker: int, orders: Orders, tasks: Connection, events: Connection, ready: Signal, stop: Signal) -> None:
+    """Run the tasks that come through `tasks` until None comes or the parent is gone.
 
-    discipline: str | None
-    levels: Sequence[str] = UNPARTITIONED
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The end of a task. `fault` stops the whole build: nothing that comes after it could succeed. `busy`: another process has it."""
-
-    worker: int
-    task: Task
-    fault: GlandError | None = None
-    busy: bool = False
-
-
-def work(worker: int, orders: Orders, tasks: Connection, events: Connection, stop: StopEvent) -> None:
-    """Run the tasks that come through `tasks` until None comes or the parent is gone."""
+    Worker 0 tells Dagster what is declared before any run begins, and the others wait until it is `ready`.
+    """
     # The parent hears what is sent to the whole process group, and tells us. A handler, since what is ignored stays so in what we start.
     signal.signal(signal.SIGTERM, lambda *_: None)
     starter = multiprocessing.parent_process()
@@ -65,7 +43,7 @@ def work(worker: int, orders: Orders, tasks: Connection, events: Connection, sto
     post = threading.Thread(target=_post, args=(outbox, events), name="post", daemon=True)
     post.start()
     try:
-        _work(worker, orders, tasks, outbox.put, lambda: stop.is_set() or os.getppid() != parent)
+        _work(worker, orders, tasks, outbox.put, ready, lambda: stop.is_set() or os.getppid() != parent)
     except GlandError as fault:
         outbox.put(Finished(worker, Task(None), fault))
     finally:
@@ -80,14 +58,23 @@ def _post(outbox: "SimpleQueue[Event | Finished | None]", events: Connection) ->
             events.send(event)
 
 
-def _work(worker: int, orders: Orders, tasks: Connection, tell: Callable[[Event | Finished], None], stopping: Callable[[], bool]) -> None:
-    from gland_assets.assets.definitions import definitions_for  # which holds the job that starts workers
-
+def _work(
+    worker: int, orders: Orders, tasks: Connection, tell: Callable[[Event | Finished], None], ready: Signal, stopping: Callable[[], bool]
+) -> None:
+    while worker and not ready.wait(WAIT_S):
+        if stopping():
+            return
+    project = load_project(orders.taxonomy)
     with records_told(orders.warehouse):
         instance = open_instance(orders.warehouse)
-    project = load_project(orders.taxonomy)
-    with open_builder(project, orders.warehouse, orders.build_id, orders.cap, tell, stopping) as builder:
+        if not worker:
+            sync_partitions(instance, project)
+            report_recipes(instance, project, dagster_home(orders.warehouse))
+            ready.set()
+    with instance, open_builder(project, orders.warehouse, orders.build_id, orders.cap, tell, stopping) as builder:
         job = definitions_for(orders.taxonomy, orders.warehouse, builder).resolve_implicit_global_asset_job_def()
+        gc.freeze()  # all that Dagster is made of stays: no need to look through it again and again
+        gc.enable()
         while True:
             try:
                 task = tasks.recv()

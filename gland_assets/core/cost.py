@@ -34,6 +34,11 @@ def usd(price: Price | None, prompt_tokens: int, cached_tokens: int, completion_
     return (total / MILLION).quantize(NANO, rounding=ROUND_HALF_EVEN)
 
 
+def from_nanos(nanos: int) -> Decimal:
+    """Billionths of a dollar as dollars."""
+    return Decimal(nanos).scaleb(-9)
+
+
 def price_from_table(table: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> Price | None:
     """The price of the first of `names` that `table` (litellm's, dollars per token) knows; None when it knows none.
 

@@ -9,10 +9,12 @@ from typing import Any
 ID_BYTES = 16
 SEED_BITS = 31  # providers take a signed 32-bit seed
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spare space; floats as Python's repr, text as it is."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def digest(*parts: Any) -> str:

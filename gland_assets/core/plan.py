@@ -88,15 +88,16 @@ def _partition_plan(project: Project, discipline: Discipline, level: str, metas:
     if meta is None:
         return PartitionPlan(level, slug, "missing", ("not made yet",))
     now = recipe(project, level, discipline)
-    differs = changes(json.loads(meta.recipe), now)
     late = [name for name in UPSTREAM[level] if name not in above]
     if late:
+        differs = changes(json.loads(meta.recipe), now)
         return PartitionPlan(level, slug, "stale" if differs else "waiting", (*differs, *(f"{name} are out of date" for name in late)))
     upstream = {name: above[name] for name in UPSTREAM[level]}
     if fingerprint(now, upstream) == meta.fingerprint:
         if meta.unanswered:
             return PartitionPlan(level, slug, "stale", (f"no provider answered for {meta.unanswered} of its rows",))
         return PartitionPlan(level, slug, "fresh")
+    differs = changes(json.loads(meta.recipe), now)
     moved = [f"{name} changed" for name in UPSTREAM[level] if meta.upstream.get(name) != upstream[name]]
     return PartitionPlan(level, slug, "stale", (*differs, *moved) or ("made by another version",))
 

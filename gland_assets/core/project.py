@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,7 +146,7 @@ class DecontaminationSet:
     columns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Project:
     """A whole taxonomy file, with everything it includes, checked and resolved."""
 
@@ -170,20 +171,22 @@ class Project:
 
     def discipline(self, slug: str) -> Discipline:
         """The discipline with this slug; KeyError when the taxonomy has none."""
-        return self.index()[slug]
+        return self._paths[slug][2]
 
     def index(self) -> dict[str, Discipline]:
         """Slug -> discipline."""
-        return {d.slug: d for d in self.disciplines()}
+        return {slug: discipline for slug, (_, _, discipline) in self._paths.items()}
 
     def path_of(self, slug: str) -> tuple[Field, Subfield, Discipline]:
         """Field, subfield and discipline above and at `slug`; KeyError when the taxonomy has none."""
-        for top in self.fields:
-            for subfield in top.subfields:
-                for discipline in subfield.disciplines:
-                    if discipline.slug == slug:
-                        return top, subfield, discipline
-        raise KeyError(slug)
+        return self._paths[slug]
+
+    @cached_property
+    def _paths(self) -> dict[str, tuple[Field, Subfield, Discipline]]:
+        return {
+            discipline.slug: (top, subfield, discipline)
+            for top in self.fields for subfield in top.subfields for discipline in subfield.disciplines
+        }  # fmt: skip
 
     def preferred(self, discipline: Discipline, stage: str) -> Deployment:
         """The first deployment of a stage: the one whose identity goes into the request key."""

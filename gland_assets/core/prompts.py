@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from gland_assets.core.errors import Fault, SettingsError
 from gland_assets.core.hashing import digest
@@ -47,6 +48,7 @@ LANGUAGES = {
 """English names of ISO 639-1 codes; a language that is not here is shown to the model by its code."""
 
 
+@cache
 def prompt_hash(text: str) -> str:
     """Content address of a prompt's text, before its slots are filled: 32 hex digits."""
     return digest("prompt", text)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +30,14 @@ class PartitionMeta:
     written_at: datetime | None = None  # UTC
     stamp: str = ""  # differs at every write
     gland_version: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values, as they stand in a file's metadata."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return values | {"written_at": self.written_at.isoformat() if self.written_at else None}
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> PartitionMeta:
+        """The inverse of `plain`. Raises TypeError or ValueError for anything else."""
+        written_at = plain.get("written_at")
+        return cls(**{**plain, "written_at": datetime.fromisoformat(written_at) if written_at else None})

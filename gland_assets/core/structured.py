@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, Any
 
 from gland_assets.core.requests import Rejected
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 FENCED = re.compile(r"```[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 
@@ -49,6 +50,8 @@ def check_schema(value: Any, schema: Mapping[str, Any]) -> None:
 
 @lru_cache(maxsize=64)
 def _validator(schema: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator  # here: a plan that reads no reply does without
+
     return Draft202012Validator(json.loads(schema))
 
 

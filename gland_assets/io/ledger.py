@@ -19,36 +19,14 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from gland_assets.core.cost import from_nanos
 from gland_assets.core.errors import WarehouseError
 from gland_assets.core.requests import Reply, Request
-from gland_assets.io.ledger_export import UNKNOWN, dollars, export
+from gland_assets.io.ledger_layout import BLOCK, DDL, LAYOUT, STORED, UNKNOWN
 from gland_assets.io.ledger_restore import remains, restore
 from gland_assets.io.locks import try_lock
-from gland_assets.io.reservations import DDL as RESERVATIONS
 from gland_assets.io.reservations import Refusal, Wish, paid, reserve
 from gland_assets.io.sqlite import GroupWriter, connect, explained
-
-LAYOUT = 2
-DDL = f"""{RESERVATIONS};
-create table if not exists builds(
-  build_id text primary key, started_at text not null, ended_at text, outcome text, calls integer not null default 0,
-  reused integer not null default 0, usd_nanos integer not null default 0, unpriced integer not null default 0,
-  gland_version text not null, taxonomy_hash text not null);
-create table if not exists requests(
-  number integer primary key, request_key text not null unique, build_id text not null, discipline text not null, stage text not null,
-  prompt_hash text not null, deployment text not null, model text not null, prompt_tokens integer not null,
-  cached_tokens integer not null, completion_tokens integer not null, usd_nanos integer, latency_s real not null,
-  attempts integer not null, accepted integer not null, sent_at text not null);
-create table if not exists prompts(prompt_hash text primary key, stage text not null, name text not null, text text not null);
-create table if not exists spending(
-  discipline text not null, stage text not null, calls integer not null, prompt_tokens integer not null,
-  completion_tokens integer not null, usd_nanos integer not null, unpriced integer not null, primary key(discipline, stage));
-create table if not exists blocks(block integer primary key, version integer not null, exported integer not null default 0)"""
-BLOCK = 20_000  # requests that are exported together, by number
-STORED = (
-    "request_key", "build_id", "discipline", "stage", "prompt_hash", "deployment", "model", "prompt_tokens", "cached_tokens",
-    "completion_tokens", "usd_nanos", "latency_s", "attempts", "accepted", "sent_at",
-)  # fmt: skip
 
 _Write = tuple[str, tuple[Any, ...]]  # a statement in _STATEMENTS and its values
 _Done = int | Refusal | None  # what a reservation was answered with
@@ -176,7 +154,7 @@ class Ledger:
             return Decimal(0), 0
         with self.reading() as connection:
             nanos, tokens = paid(connection)
-        return dollars(nanos), tokens
+        return from_nanos(nanos), tokens
 
     def knows(self, key: str) -> bool:
         """Whether a reply to this request is on record as paid for, by whichever process and build. Raises WarehouseError."""
@@ -215,13 +193,15 @@ class Ledger:
         query = f"select {by}, {sums} from spending {where} group by 1"
         with self.reading() as connection:
             rows = connection.execute(query, values).fetchall()
-        return {row[0]: Spent(row[1], row[2], row[3], dollars(row[4]), row[5]) for row in rows}
+        return {row[0]: Spent(row[1], row[2], row[3], from_nanos(row[4]), row[5]) for row in rows}
 
     def sync(self) -> None:
         """Brings the exported Parquet files up to date: what changed since the last export, by whichever process.
 
         Readers find each file whole, before or after, and no request in two of them. Raises WarehouseError.
         """
+        from gland_assets.io.ledger_export import export  # here, for it imports pyarrow
+
         self.flush()
         with self._alone(), self.reading() as connection:
             export(connection, self.folder, BLOCK)

@@ -8,18 +8,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gland_assets.core.cost import from_nanos
 from gland_assets.io.durable import replacing
+from gland_assets.io.ledger_layout import UNKNOWN
 from gland_assets.io.stored_schemas import LEDGER
-
-UNKNOWN = -1
-"""In place of whether a reply was used, in a ledger that was made again from the replies alone."""
 
 
 def export(connection: sqlite3.Connection, folder: Path, block_size: int) -> None:
@@ -84,21 +82,16 @@ def _write(path: Path, table: pa.Table) -> None:
         pq.write_table(table, file, compression="zstd")
 
 
-def dollars(nanos: int) -> Decimal:
-    """Billionths of a dollar as dollars."""
-    return Decimal(nanos).scaleb(-9)
-
-
 def _when(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
 def _request(row: sqlite3.Row) -> dict[str, Any]:
-    usd = None if row["usd_nanos"] is None else dollars(row["usd_nanos"])
+    usd = None if row["usd_nanos"] is None else from_nanos(row["usd_nanos"])
     accepted = None if row["accepted"] == UNKNOWN else bool(row["accepted"])
     return dict(row) | {"usd": usd, "accepted": accepted, "sent_at": _when(row["sent_at"])}
 
 
 def _build(row: sqlite3.Row) -> dict[str, Any]:
-    usd = None if row["unpriced"] else dollars(row["usd_nanos"])
+    usd = None if row["unpriced"] else from_nanos(row["usd_nanos"])
     return dict(row) | {"usd": usd, "started_at": _when(row["started_at"]), "ended_at": _when(row["ended_at"])}

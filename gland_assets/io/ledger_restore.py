@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from gland_assets.io.ledger_export import UNKNOWN, block_name
+from gland_assets.core.errors import DamagedPartition
+from gland_assets.io.ledger_layout import UNKNOWN
 from gland_assets.io.sqlite import GROUP, damaged
 
 Write = tuple[str, tuple[Any, ...]]
@@ -69,22 +67,20 @@ def _kept_elsewhere(exports: Path, store: Path) -> Iterator[Write]:
     for row in _rows(exports / "prompts.parquet"):
         yield "prompt", tuple(row.values())
     for path in sorted(exports.glob("requests-*.parquet")):
-        if path.name != block_name(0, 0):
-            for row in _rows(path):
-                accepted = UNKNOWN if row["accepted"] is None else int(row["accepted"])
-                values = row | {"accepted": accepted, "sent_at": row["sent_at"].isoformat()}
-                yield "request", _in_nanos(tuple(values.values()))
+        for row in _rows(path):
+            accepted = UNKNOWN if row["accepted"] is None else int(row["accepted"])
+            values = row | {"accepted": accepted, "sent_at": row["sent_at"].isoformat()}
+            yield "request", _in_nanos(tuple(values.values()))
     if store.exists():
         yield from _stored(store)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of one export; none when it is missing or damaged."""
-    try:
-        with pq.ParquetFile(path) as file:
-            yield from file.read().to_pylist()
-    except (OSError, pa.ArrowException):
-        return
+    from gland_assets.io.parquet import read_rows  # here, for it imports pyarrow
+
+    with suppress(FileNotFoundError, DamagedPartition):
+        yield from read_rows(path)
 
 
 def _stored(path: Path) -> Iterator[Write]:

@@ -12,7 +12,8 @@ from gland_assets.core.project import Project
 from gland_assets.core.tables import DATASET, TABLES, Table
 from gland_assets.io.database import refused
 from gland_assets.io.durable import write_text
-from gland_assets.io.partitions import SUFFIX, write_parquet
+from gland_assets.io.parquet import write_parquet
+from gland_assets.io.partitions import SUFFIX
 from gland_assets.io.parts import PARTS, live_part_views, load, read_afresh, taxonomy_table, write_empties
 from gland_assets.io.sql import as_pattern, files_list, literal, query
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
-
 from gland_assets.core.errors import Stopped, WarehouseError
 
 POLL_S = 0.1
@@ -102,6 +100,8 @@ def _holder(path: Path) -> str:
 
 def describe_process(pid: int) -> str:
     """`process 123 (its command)`, the command cut to 120 characters."""
+    import psutil
+
     try:
         command = " ".join(psutil.Process(pid).cmdline())
     except psutil.Error:

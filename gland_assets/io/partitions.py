@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from gland_assets.core.errors import DamagedPartition, WarehouseError
 from gland_assets.core.levels import PARTITIONED
 from gland_assets.core.state import PartitionMeta
-from gland_assets.io.durable import replacing
-from gland_assets.io.stored_schemas import STORED
+from gland_assets.io.index import Index, clock
 
 SUFFIX = ".parquet"
 EMPTY = "_empty"
@@ -27,7 +23,7 @@ EMPTY = "_empty"
 ALL = "all"
 """What stands for the discipline in the one file of an unpartitioned asset."""
 
-_META_KEY = b"gland"
+INDEX = "partitions.json"
 
 
 class Partitions:
@@ -48,41 +44,48 @@ class Partitions:
 
         Raises DamagedPartition when the file cannot be read.
         """
-        path = self.path(asset, discipline)
+        from gland_assets.io.parquet import read_meta  # pyarrow alone takes as long as many a command
+
         try:
-            return _meta_from(pq.read_metadata(path).metadata or {})
+            return read_meta(self.path(asset, discipline))
         except FileNotFoundError:
             return None
-        except (OSError, pa.ArrowException, ValueError, TypeError, KeyError) as error:
-            raise _damaged(path, error) from error
 
     def metas(self) -> dict[tuple[str, str], PartitionMeta]:
         """(asset, discipline) -> meta over all assets, in order of name. Damaged files are left out and stand in `damaged`."""
         found: dict[tuple[str, str], PartitionMeta] = {}
-        damaged: dict[tuple[str, str], DamagedPartition] = {}
+        self.damaged = {}
+        index = Index(self.warehouse / INDEX)
         for asset in (*PARTITIONED, "duplicates"):
-            for discipline in self.stored(asset):
-                try:
-                    meta = self.meta(asset, discipline)
-                except DamagedPartition as error:
-                    damaged[asset, discipline] = error
-                else:
-                    if meta is not None:
-                        found[asset, discipline] = meta
-        self.damaged = damaged
+            told = {discipline: state and index.meta(asset, discipline, state) for discipline, state in self._stored(asset)}
+            now = clock(self.warehouse / asset) if None in told.values() else 0
+            for discipline, meta in told.items():
+                meta = meta or self._read(asset, discipline, index, now)
+                if meta is not None:
+                    found[asset, discipline] = meta
+        index.save()
         return found
+
+    def _read(self, asset: str, discipline: str, index: Index, now: int) -> PartitionMeta | None:
+        state = _state(self.path(asset, discipline))  # after the clock, before the footer
+        try:
+            meta = self.meta(asset, discipline)
+        except DamagedPartition as error:
+            self.damaged[asset, discipline] = error
+            return None
+        if meta and state:
+            index.keep(asset, discipline, state, now, meta)
+        return meta
 
     def rows(self, asset: str, discipline: str) -> list[dict[str, Any]]:
         """The partition's rows as nested plain values, in stored order. Raises WarehouseError when it has not been made."""
+        from gland_assets.io.parquet import read_rows
+
         path = self.path(asset, discipline)
         try:
-            with pq.ParquetFile(path) as file:  # not read_table, which takes `a=b` in a folder's name for a column
-                rows: list[dict[str, Any]] = file.read().to_pylist()
+            return read_rows(path)
         except FileNotFoundError as error:
             raise WarehouseError(f"{path} has not been made; run `gland build -d {discipline}`") from error
-        except (OSError, pa.ArrowException, ValueError) as error:
-            raise _damaged(path, error) from error
-        return rows
 
     def refuse_damaged(self, assets: Iterable[str], disciplines: Iterable[str]) -> None:
         """Raise DamagedPartition, which names the file, when rows of one of these cannot be read."""
@@ -98,62 +101,32 @@ class Partitions:
 
         Raises WarehouseError when the file cannot be written; the partition that stood before then still stands.
         """
+        from gland_assets.io.parquet import write_partition
+
         failed = sum(1 for row in rows if row.get("failure"))
         stamped = replace(
             meta, rows=len(rows) - failed, failed=failed, stamp=meta.stamp or uuid4().hex, written_at=meta.written_at or datetime.now(UTC)
         )  # fmt: skip
-        write_parquet(self.path(asset, discipline), _table(rows, STORED[asset]), _meta_bytes(stamped))
+        write_partition(self.path(asset, discipline), asset, rows, stamped)
         return stamped
 
     def stored(self, asset: str) -> list[str]:
         """The disciplines that have a file, in order of name."""
-        try:
-            names = os.listdir(self.warehouse / asset)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        stems = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
-        return sorted(stem for stem in stems if stem != EMPTY)
+        return [discipline for discipline, _ in self._stored(asset)]
+
+    def _stored(self, asset: str) -> list[tuple[str, os.stat_result | None]]:
+        """The disciplines that have a file, in order of name, each with what the system says of the file."""
+        found = []
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.warehouse / asset) as entries:
+            for entry in entries:
+                if entry.name.endswith(SUFFIX) and entry.name != f"{EMPTY}{SUFFIX}":
+                    found.append((entry.name.removesuffix(SUFFIX), _state(entry)))
+        return sorted(found)
 
 
-def write_parquet(path: Path, table: pa.Table, meta: bytes | None = None) -> None:
-    """Replace a Parquet file in one move, with `meta` in its footer. Raises WarehouseError, leaving no temporary file."""
-    if meta is not None:
-        table = table.replace_schema_metadata({_META_KEY: meta})
-    with replacing(path) as file:
-        pq.write_table(table, file, compression="zstd")
-
-
-def _table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+def _state(file: Path | os.DirEntry[str]) -> os.stat_result | None:
+    """What the system says of a file; None when it says nothing: reading it will show why."""
     try:
-        return pa.Table.from_pylist(list(rows), schema=schema)
-    except UnicodeEncodeError:  # half of a surrogate pair, as a model's JSON may hold: no UTF-8 exists for it
-        return pa.Table.from_pylist([_encodable(row) for row in rows], schema=schema)
-
-
-def _encodable(value: Any) -> Any:
-    """`value` with every lone surrogate replaced by U+FFFD."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, Mapping):
-        return {name: _encodable(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_encodable(inner) for inner in value]
-    return value
-
-
-def _meta_bytes(meta: PartitionMeta) -> bytes:
-    plain = asdict(meta) | {"written_at": meta.written_at.isoformat() if meta.written_at else None}
-    return json.dumps(plain, sort_keys=True).encode()
-
-
-def _meta_from(stored: Mapping[bytes, bytes]) -> PartitionMeta:
-    if _META_KEY not in stored:
-        raise ValueError("no gland metadata in its footer")
-    plain = json.loads(stored[_META_KEY])
-    written_at = plain.pop("written_at", None)
-    return PartitionMeta(**plain, written_at=datetime.fromisoformat(written_at) if written_at else None)
-
-
-def _damaged(path: Path, error: Exception) -> DamagedPartition:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return DamagedPartition(f"{path} cannot be read ({reason}); delete it, and the next build makes it again")
+        return file.stat()
+    except OSError:
+        return None

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gland_assets.core.project import Project
-from gland_assets.io.partitions import EMPTY, SUFFIX, Partitions, write_parquet
+from gland_assets.io.parquet import write_parquet
+from gland_assets.io.partitions import EMPTY, SUFFIX, Partitions
 from gland_assets.io.sql import as_pattern, files_list
 from gland_assets.io.stored_schemas import LEDGER, STORED, TAXONOMY
 

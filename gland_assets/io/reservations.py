@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from gland_assets.core.budget import NANOS, Caps, Worst
+from gland_assets.core.budget import Caps, Worst
+from gland_assets.core.cost import from_nanos
 
 DDL = """create table if not exists reservations(
   number integer primary key, holder text not null, build_id text not null, usd_nanos integer not null, tokens integer not null)"""
@@ -66,14 +67,10 @@ def _room(connection: sqlite3.Connection, wish: Wish) -> Iterator[tuple[Refusal,
     if caps.build_usd is not None:
         spent = _one(connection, "select usd_nanos from builds where build_id = ?", build)
         held = _one(connection, "select sum(usd_nanos) from reservations where build_id = ?", build)
-        yield Refusal("--budget", caps.build_usd, _dollars(spent), _dollars(held)), _dollars(worst.nanos)
+        yield Refusal("--budget", caps.build_usd, from_nanos(spent), from_nanos(held)), from_nanos(worst.nanos)
     if caps.usd is not None:
         spent, held = _one(connection, _PAID), _one(connection, "select sum(usd_nanos) from reservations")
-        yield Refusal("[budget] usd", caps.usd, _dollars(spent), _dollars(held)), _dollars(worst.nanos)
+        yield Refusal("[budget] usd", caps.usd, from_nanos(spent), from_nanos(held)), from_nanos(worst.nanos)
     if caps.tokens is not None:
         spent, held = _one(connection, _PAID_TOKENS), _one(connection, "select sum(tokens) from reservations")
         yield Refusal("[budget] tokens", caps.tokens, spent, held), worst.tokens
-
-
-def _dollars(nanos: int) -> Decimal:
-    return Decimal(nanos) / NANOS

@@ -11,10 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from gland_assets.core.cost import from_nanos
 from gland_assets.core.key_parts import KeyParts, Neighbours
 from gland_assets.core.requests import Reply
 from gland_assets.io.ledger import Ledger
-from gland_assets.io.ledger_export import UNKNOWN, dollars
+from gland_assets.io.ledger_layout import UNKNOWN
 from gland_assets.io.store import ASKED, COLUMNS, ResponseStore, reply_of
 
 NEAR = 50_000  # replies of one discipline's stage, the newest, among which the nearest is looked for
@@ -93,7 +94,7 @@ def _paid(row: sqlite3.Row) -> Paid:
     plain: Mapping[str, Any] = dict(row)
     key, _, number = plain["request_key"].partition("-")
     names = ("stage", "discipline", "build_id", "deployment", "model", "prompt_tokens", "completion_tokens")
-    usd = None if plain["usd_nanos"] is None else dollars(plain["usd_nanos"])
+    usd = None if plain["usd_nanos"] is None else from_nanos(plain["usd_nanos"])
     accepted = None if plain["accepted"] == UNKNOWN else bool(plain["accepted"])
     sent_at = datetime.fromisoformat(plain["sent_at"])
     return Paid(key, **{name: plain[name] for name in names}, sent_at=sent_at, usd=usd, accepted=accepted, pruned=bool(number))

@@ -34,6 +34,9 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
     return set(lines[-1].split()[1:])
 
 
+HEAVY = {"dagster", "dagster_duckdb", "litellm", "xllamacpp"}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -41,7 +44,9 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
         ["build", "--help"],
         ["validate"],
         ["plan"],
+        ["plan", "--json"],
         ["status"],
+        ["status", "--json"],
         ["show"],
         ["sql"],
         ["sql", "1"],
@@ -50,14 +55,24 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
     ],
 )
 def test_what_makes_nothing_loads_neither_dagster_nor_litellm(arguments: list[str], made: Path) -> None:
-    assert not loaded(made, *arguments) & {"dagster", "litellm", "dagster_duckdb", "xllamacpp"}
+    assert not loaded(made, *arguments) & HEAVY
 
 
 def test_help_touches_no_database_and_no_taxonomy(tmp_path: Path) -> None:
     assert not loaded(tmp_path, "--help") & {"duckdb", "pyarrow", "numpy", "pydantic", "sqlite3"}
 
 
-def test_a_build_with_nothing_to_do_and_nothing_to_publish_does_not_load_dagster(made: Path) -> None:
+def test_with_nothing_to_do_and_nothing_to_publish_neither_is_loaded(made: Path) -> None:
     store_fresh(load_project(made / "taxonomy.toml"), Partitions(made / "warehouse"), rows.made("music"))
     assert "dagster" in loaded(made, "publish")
-    assert not loaded(made, "build") & {"dagster", "litellm"}
+    for verb in ("plan", "status", "build"):
+        assert not loaded(made, verb) & HEAVY, verb
+    assert not loaded(made, "plan") & {"pyarrow", "numpy", "duckdb", "jsonschema"}, "footers that have not changed are not read again"
+
+
+def test_what_a_build_starts_its_workers_with_is_light() -> None:
+    code = (
+        "import sys, gland_assets.assets.build as build; assert build.run_build; print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
+    assert not set(ran.stdout.split()) & (HEAVY | {"pyarrow", "duckdb"})

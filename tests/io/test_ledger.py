@@ -206,7 +206,7 @@ def test_one_exports_at_a_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) 
         at_work -= 1
 
     export = ledger_export.export
-    monkeypatch.setattr(ledger_module, "export", watched)
+    monkeypatch.setattr(ledger_export, "export", watched)
     ledger.record(reply("key"), request(), True)
     ledger.flush()
     threads = [threading.Thread(target=Ledger(ledger.path.parent).sync) for _ in range(3)]

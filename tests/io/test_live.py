@@ -18,7 +18,8 @@ from gland_assets.core.errors import GlandError
 from gland_assets.core.records import Duplicate
 from gland_assets.core.tables import DATASET, TABLES
 from gland_assets.io.live import LIVE_SQL, TRIES, connect_live, steady, write_live
-from gland_assets.io.partitions import EMPTY, Partitions, write_parquet
+from gland_assets.io.parquet import write_parquet
+from gland_assets.io.partitions import EMPTY, Partitions
 from gland_assets.io.sql import literal, useful_questions
 from tests import rows
 from tests.io.sessions import session

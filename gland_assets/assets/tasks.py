@@ -1,0 +1,37 @@
+"""What a build and its worker processes say to each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from gland_assets.core.errors import GlandError
+from gland_assets.core.levels import UNPARTITIONED
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a worker needs to start."""
+
+    taxonomy: Path
+    warehouse: Path
+    build_id: str
+    cap: Decimal | None  # dollars that this build may spend
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Bring these levels of a discipline up to date; without a discipline: deduplicate and publish."""
+
+    discipline: str | None
+    levels: Sequence[str] = UNPARTITIONED
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of a task. `fault` stops the whole build: nothing that comes after it could succeed. `busy`: another process has it."""
+
+    worker: int
+    task: Task
+    fault: GlandError | None = None
+    busy: bool = False
