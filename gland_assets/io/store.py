@@ -15,7 +15,7 @@ from typing import Any
 
 from gland_assets.core.key_parts import KeyParts
 from gland_assets.core.requests import Reply, Request
-from gland_assets.io.sqlite import BUSY_SECONDS, GroupWriter, connect, explained
+from gland_assets.io.sqlite import BUSY_SECONDS, GroupWriter, connect, damaged, explained
 
 LAYOUT = 2
 DDL = """create table if not exists responses(
