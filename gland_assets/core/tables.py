@@ -225,7 +225,7 @@ LEDGER = (
     Table(
         "requests", "one row a paid request, whoever reused its response later; kept when its discipline leaves the taxonomy", None,
         (
-            Column("request_key", "text", "address of the request: a hash of all that shapes its reply; a number behind it: pruned"),
+            Column("request_key", "text", "address of the request: a hash of what shapes its reply; a number follows once that is pruned"),
             Column("build_id", "text", "the build that paid it"),
             DISCIPLINE,
             Column("stage", "text", "what it was for: subjects, syllabi, questions or answers"),

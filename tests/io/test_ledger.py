@@ -239,3 +239,41 @@ def test_spending_by_discipline(ledger: Ledger) -> None:
     ledger.record(reply("three", usd=Decimal("0.25")), request(discipline="algebra"), True)
     assert {slug: spent.usd for slug, spent in ledger.spent_by_discipline().items()} == {"logic": Decimal("0.5"), "algebra": Decimal("0.5")}
     assert replace(ledger.spent("algebra"), usd=Decimal(0)) == Spent(2, 24, 18, Decimal(0), 0)
+
+
+def test_what_is_forgotten_stays_on_record_and_may_be_paid_for_again(ledger: Ledger) -> None:
+    ledger.record(reply("a" * 32), request(), accepted=True)
+    ledger.record(reply("b" * 32), request(), accepted=True)
+    ledger.sync()
+    once = ledger.spent()
+    ledger.forget(["a" * 32])
+    assert ledger.spent() == once and not ledger.knows("a" * 32) and ledger.knows("b" * 32)
+    ledger.sync()
+    assert {row["request_key"] for row in exported(ledger, "requests")} == {f"{'a' * 32}-1", "b" * 32}
+    ledger.record(reply("a" * 32, sent_at=NOON.replace(hour=13)), request(), accepted=True)
+    assert ledger.spent().calls == 3 and ledger.knows("a" * 32)
+
+
+def test_a_reply_met_again_though_it_was_to_be_forgotten_is_no_second_payment(ledger: Ledger) -> None:
+    paid = reply("a" * 32)
+    ledger.record(paid, request(), accepted=True)
+    once = ledger.spent()
+    ledger.forget(["a" * 32])  # and the process is killed before the store has let it go
+    ledger.record(replace(paid, reused=True), request(), accepted=False)
+    assert ledger.spent() == once and ledger.knows("a" * 32)
+    ledger.sync()
+    assert [(row["request_key"], row["accepted"]) for row in exported(ledger, "requests")] == [("a" * 32, False)]
+
+
+def test_a_restored_ledger_remembers_what_was_forgotten(ledger: Ledger) -> None:
+    ledger.start_build("0.1.0", "t")
+    ledger.record(reply("a" * 32), request(), accepted=True)
+    ledger.forget(["a" * 32])
+    ledger.sync()
+    once = ledger.spent()
+    ledger.close()
+    for path in ledger.path.parent.glob("ledger.sqlite*"):
+        path.unlink()
+    restored = Ledger(ledger.path.parent)
+    assert restored.restore() == 1 and restored.spent() == once and not restored.knows("a" * 32)
+    restored.close()
