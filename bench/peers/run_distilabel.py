@@ -1,4 +1,4 @@
-"""Answers questions with distilabel: one TextGeneration step; `option` is its input_batch_size, below 0 with the cache off, which is on by default.
+"""Answers questions with distilabel: one TextGeneration step; `option` is its input_batch_size, and below 0 the default cache is off.
 
 Run by bench.peers with distilabel's own Python: URL FOLDER INPUTS OUT OPTION.
 """

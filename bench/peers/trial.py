@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -15,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
-
-import psutil
 
 from bench.peers.tools import GLAND, Way, environment
 from tests.server import ModelServer, completion
@@ -81,51 +80,34 @@ class Trial:
         told, out = self._folder / "inputs.json", self._folder / "out.json"
         told.write_text(json.dumps(given))
         out.unlink(missing_ok=True)
-        since, answered, began = self._server.count, self._server.answered, time.perf_counter()
+        since, began = self._server.count, time.perf_counter()
+        taken = str(self._way.option if option is None else option)
         script = Path(__file__).with_name(self._way.tool.script)
-        command = [
-            self._way.tool.python(self._venvs),
-            "-P",
-            script,
-            self._server.url,
-            self._folder,
-            told,
-            out,
-            str(self._way.option if option is None else option),
-        ]
         with open(self._folder / "log.txt", "ab") as log:
             process = subprocess.Popen(
-                command,
-                cwd=self._folder,
-                env=environment(self._folder),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        heard, hangs = (time.perf_counter(), 0), False
-        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-            time.sleep(0.002)
-            if kill_after is not None and self._server.answered - answered >= kill_after:
-                _kill(process.pid)
-            elif self._server.count != heard[1]:
-                heard = time.perf_counter(), self._server.count
-            elif time.perf_counter() - heard[0] > STILL_S:
-                hangs = True
-                _kill(process.pid)
-        _, status, usage = ended
-        process.returncode = os.waitstatus_to_exitcode(status)
+                [self._way.tool.python(self._venvs), "-P", script, self._server.url, self._folder, told, out, taken],
+                cwd=self._folder, env=environment(self._folder), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        fault, usage = self._watch(process, kill_after)
         seen = self._server.log[since:]
         replies = [(self._for(one["body"]), said(one["body"])) for one in seen if one["answered"]]
         rows = json.loads(out.read_text()) if out.exists() else []
-        return Run(
-            "hangs" if hangs else f"exit {process.returncode}" if process.returncode else "",
-            rows,
-            len(seen),
-            [one for one in replies if one[0]],
-            usage.ru_utime + usage.ru_stime,
-            time.perf_counter() - began,
-        )
+        took = time.perf_counter() - began
+        return Run(fault, rows, len(seen), [one for one in replies if one[0]], usage.ru_utime + usage.ru_stime, took)
+
+    def _watch(self, process: subprocess.Popen[bytes], kill_after: int | None) -> tuple[str, resource.struct_rusage]:
+        """Waits for the end of a process, or brings it about; how it ended, when not well, and what it and its children used."""
+        goal = None if kill_after is None else self._server.answered + kill_after
+        heard, hangs = (time.perf_counter(), self._server.count), False
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            time.sleep(0.002)
+            if self._server.count != heard[1]:
+                heard = time.perf_counter(), self._server.count
+            hangs = hangs or time.perf_counter() - heard[0] > STILL_S
+            if hangs or (goal is not None and self._server.answered >= goal):
+                _kill(process.pid)
+        process.returncode = os.waitstatus_to_exitcode(ended[1])
+        return ("hangs" if hangs else f"exit {process.returncode}" if process.returncode else ""), ended[2]
 
     def change(self, before: Run, given: list[dict[str, str]], edit: Mapping[str, str]) -> tuple[list[dict[str, str]], Run, Changed]:
         """Runs again with one input edited; returns the inputs as they then were too."""
@@ -145,7 +127,7 @@ class Trial:
         return Resumed(len(killed.replies), sum(both[whom] - 1 for whom in {whom for whom, _ in killed.replies}), after)
 
     def _for(self, body: dict[str, Any]) -> str:
-        """What a request is for: a peer's row, or GLAND's whole request, since it makes several for a row. "" for a probe of the connection."""
+        """What a request is for: a peer's row, or GLAND's whole request, since a row takes several; "" for a probe of the connection."""
         text = json.dumps(body, sort_keys=True, ensure_ascii=False)
         if self._way.tool is GLAND:
             return text
@@ -162,10 +144,7 @@ def _row(row: dict[str, str]) -> tuple[str, str]:
     return row["question"], row["answer"]
 
 
-def _kill(pid: int) -> None:
-    """SIGKILL to a process and all below it, as when a machine runs out of memory."""
-    with suppress(psutil.NoSuchProcess):
-        top = psutil.Process(pid)
-        for process in (top, *top.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGKILL)
+def _kill(group: int) -> None:
+    """SIGKILL to all processes of a run at once, as when a machine loses power."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
