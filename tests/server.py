@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
-from random import Random
+from random import Random, uniform
 from typing import Any
 
 from aiohttp import web
@@ -56,7 +56,8 @@ class Alike:
 class State:
     """What the server has seen, and what it was told to do."""
 
-    latency: float = 0.0
+    latency: float = 0.0  # seconds before each reply
+    spread: float = 0.0  # part of it that a reply's own latency may lie above or below
     faults: list[Fault] = field(default_factory=list)
     alike: list[Alike] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -65,7 +66,7 @@ class State:
     most_in_flight: int = 0
 
     def clear(self) -> None:
-        self.latency, self.answered, self.most_in_flight = 0.0, 0, 0
+        self.latency, self.spread, self.answered, self.most_in_flight = 0.0, 0.0, 0, 0
         self.faults.clear()
         self.alike.clear()
         self.log.clear()
@@ -96,14 +97,23 @@ def application(state: State) -> web.Application:
         body = json.loads(raw)
         # The provider's client escapes what is not ASCII as it likes: faults are matched against the text itself.
         fault = state.fault_for(json.dumps(body, ensure_ascii=False))
-        state.log.append({"body": body, "fault": fault.kind if fault else None, "authorization": request.headers.get("Authorization")})
+        if not body["messages"]:
+            fault = Fault("400", message="messages is empty")
+        entry = {
+            "body": body,
+            "fault": fault.kind if fault else None,
+            "authorization": request.headers.get("Authorization"),
+            "answered": False,
+        }
+        state.log.append(entry)
         state.in_flight += 1
         state.most_in_flight = max(state.most_in_flight, state.in_flight)
         try:
-            await asyncio.sleep(state.latency)
+            await asyncio.sleep(state.latency * uniform(1 - state.spread, 1 + state.spread))
             if fault is not None and (refused := await _refused(request, fault)) is not None:
                 return refused
             state.answered += 1
+            entry["answered"] = True
             return web.json_response(completion(state.replied_to(body), fault.kind if fault else ""))
         finally:
             state.in_flight -= 1
@@ -227,7 +237,7 @@ class ModelServer:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """Every request received: body, fault, authorization."""
+        """Every request received: body, fault, authorization, and whether it got a model's reply."""
         return self.state.log
 
     def fail(self, kind: str, times: int = 1, match: str = "", retry_after: float | None = None, message: str = "told to fail") -> None:
