@@ -1,25 +1,95 @@
-"""When Dagster brings a level up to date by itself: what costs nothing, as soon as what it is made from has changed."""
+"""What Dagster starts by itself: what costs nothing, always; what costs money, once `[automation] paid = true` stands in the taxonomy.
+
+Both go by the plan, in one sensor and so by one road: at most one run is under way, and the same state never starts a second one.
+Not Dagster's automation conditions: those go by events, and an event that falls between two looks beside another is lost.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 
+from gland_assets.assets.whole import Whole, whole_levels
+from gland_assets.core.errors import GlandError
+from gland_assets.core.hashing import digest
+from gland_assets.core.plan import Metas, Plan, make_plan, recipe_hashes
+from gland_assets.core.project import Project
+from gland_assets.io.partitions import Partitions
+from gland_assets.io.project import load_project
 
-def when_partition_changed() -> dg.AutomationCondition:
-    """For a partitioned level: missing, or its upstream partition came out different, one level a tick.
+NAME = "keep_up_to_date"
+SECONDS = 15  # between two looks
+WANTED = "gland/wanted"
+"""The tag of a run started here that says what was declared then."""
 
-    Not `eager()`: that never fires for a level whose own partition was made before its upstream's records began.
-    """
-    asset = dg.AutomationCondition
-    due: dg.AutomationCondition = asset.missing() | asset.any_deps_match(asset.data_version_changed()) | asset.code_version_changed()
-    blocked = asset.any_deps_missing() | asset.any_deps_in_progress() | asset.in_progress()
-    return due.since_last_handled() & ~blocked
+UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]  # fmt: skip
+MEANING = (
+    "Brings signatures, duplicates and the published dataset in step with questions and answers, however those were made: that costs "
+    "nothing. Asks a model only when taxonomy.toml says `[automation] paid = true`: then it brings up to date whatever an edit changes."
+)
 
 
-def when_changed() -> dg.AutomationCondition:
-    """For an unpartitioned level: some upstream partition was updated, and none since the last look.
+def keep_up_to_date(taxonomy: Path, warehouse: Path, paid: dg.JobDefinition, free: dg.JobDefinition) -> dg.SensorDefinition:
+    """The sensor that starts the jobs `paid` and `free` when it may; on from the start."""
 
-    Not `eager()`, which would wait until none is missing. The pause keeps it out of the way of a build, which publishes for itself
-    once its disciplines are done.
-    """
-    asset = dg.AutomationCondition
-    moving = asset.any_deps_match(asset.newly_updated()) | asset.any_deps_in_progress() | asset.in_progress()
-    return asset.any_deps_updated().since_last_handled() & ~moving
+    @dg.sensor(
+        name=NAME,
+        jobs=[paid, free],
+        minimum_interval_seconds=SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=MEANING,
+    )
+    def keep(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        """One look at the switch, at what is out of date, and at what is under way."""
+        try:
+            project = load_project(taxonomy)
+        except GlandError as fault:
+            return dg.SkipReason(f"{taxonomy.name} is not usable as it stands: {fault}")
+        if under_way := context.instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=1):
+            return dg.SkipReason(f"waits for the end of run {under_way[0].run_id[:8]}")
+        metas = Partitions(warehouse).metas()
+        plan = make_plan(project, metas)
+        if project.automation.paid and plan.out_of_date():
+            return _request(context.instance, paid, project, _state(project, plan, metas))
+        following, whole = plan.free(), whole_levels(project, warehouse, metas)
+        if following.out_of_date() or _behind(whole, metas):
+            # Tried again after an hour, since trying costs nothing.
+            state = [_state(project, following, metas), [each.fingerprint for each in whole.values()], f"{datetime.now(UTC):%Y%m%d%H}"]
+            return _request(context.instance, free, project, digest(state))
+        left = len(plan.out_of_date())
+        if not left:
+            return dg.SkipReason("everything is up to date")
+        wait = "1 discipline waits" if left == 1 else f"{left} disciplines wait"
+        return dg.SkipReason(f"{wait} for a build; `paid = true` under [automation] in the taxonomy lets it start by itself")
+
+    return keep
+
+
+def _request(instance: dg.DagsterInstance, job: dg.JobDefinition, project: Project, state: str) -> dg.RunRequest | dg.SkipReason:
+    wanted = digest(sorted(recipe_hashes(project).items()))
+    latest = instance.get_runs(dg.RunsFilter(job_name=job.name, tags={WANTED: wanted}), limit=1)
+    if latest and latest[0].status is dg.DagsterRunStatus.CANCELED:
+        return dg.SkipReason(f"the run for this was canceled; the next edit, or the job {job.name} by hand, starts another")
+    return dg.RunRequest(run_key=state, job_name=job.name, tags={WANTED: wanted})
+
+
+def _behind(whole: dict[str, Whole], metas: Metas) -> bool:
+    """Whether near duplicates or the dataset differ from what stands, or are not made and something stands."""
+    something = any(level == "signatures" for level, _ in metas)
+    return any(each.state == "stale" or (each.state == "missing" and something) for each in whole.values())
+
+
+def _state(project: Project, plan: Plan, metas: Metas) -> str:
+    """What is out of date, from what stands to what is wanted; what came out the same, with rows still unanswered, is the same state."""
+    recipes = recipe_hashes(project)
+    found = []
+    for part in plan.partitions:
+        place = (part.asset, part.discipline)
+        if part.state in ("missing", "stale", "waiting"):
+            meta = metas.get(place)
+            stands = meta and ([meta.fingerprint, meta.content_hash] if meta.unanswered else meta.stamp)
+            found.append([*place, part.state, part.because, stands, recipes[place]])
+    return digest("out of date", found)

@@ -67,12 +67,12 @@ def run_build(
     Raises the first fault that stops the build; what was made stays, and where a budget was reached, it is published.
     """
     late = plan.out_of_date()
-    check_prices(project, caps_of(project, cap), late)
+    check_prices(project, caps_of(project, cap), [slug for slug, levels in late.items() if not set(levels).isdisjoint(STAGES)])
     reached: BudgetReached | None = None
     with ExitStack() as dismissed:
         try:
             with recorded_build(project, warehouse) as build_id:
-                orders = Orders(project.path, warehouse, build_id, cap)
+                orders = Orders(project.path, warehouse, build_id, cap, tuple(late))
                 crew = _Crew(project, orders, workers or worker_count(project, list(late)), on_event, stop)
                 dismissed.callback(crew.dismiss)
                 crew.make(Task(slug, levels) for slug, levels in late.items())

@@ -2,37 +2,38 @@
 
 import dagster as dg
 
-from gland_assets.assets.automation import when_changed, when_partition_changed
-from gland_assets.assets.describe import described, materialized
+from gland_assets.assets.describe import described, materialized, told_duplicates
 from gland_assets.assets.partitions import by_discipline
+from gland_assets.assets.provenance import parents, shared_tags
 from gland_assets.core.dedup import sign
 from gland_assets.core.errors import WarehouseBusy
 from gland_assets.core.records import to_row
 from gland_assets.io.builder import Builder
 from gland_assets.io.minhash import compute_duplicates, update_index
+from gland_assets.io.partitions import ALL
 
 
 @dg.asset(
     partitions_def=by_discipline,
-    deps=["questions"],
-    **described("signatures", "cleaning", {"python", "parquet"}, when_partition_changed()),
+    deps=parents("signatures"),
+    **described("signatures", "cleaning", {"python", "parquet"}),
 )
 def signatures(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder]) -> dg.MaterializeResult:
     """Text hash, MinHash signature and band keys of every question of the discipline."""
     slug = context.partition_key
     asked = build.questions(slug)
     outcome = build.compute("signatures", slug, lambda: sign(asked, build.project.dedup))
-    return materialized(outcome, [to_row(question) for question in asked])
+    return materialized(context, outcome, [to_row(question) for question in asked])
 
 
 @dg.asset(
-    deps=["signatures", "answers"],
+    deps=parents("duplicates"),
     check_specs=[
         dg.AssetCheckSpec(
             "kept_stand", asset="duplicates", description="Every dropped question names a kept one, which is not dropped itself."
         ),
     ],
-    **described("duplicates", "cleaning", {"python", "duckdb"}, when_changed()),
+    **described("duplicates", "cleaning", {"python", "duckdb"}),
 )
 def duplicates(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder]) -> dg.MaterializeResult:
     """Exact and near duplicates within and across disciplines, and which question is kept; leaves the MinHash index in minhash.duckdb."""
@@ -42,18 +43,12 @@ def duplicates(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builde
         index = "up to date"
     except WarehouseBusy as busy:  # somebody is reading it; what is kept does not depend on it
         index = f"put off: {busy}"
-    rows = build.partitions.rows("duplicates", "all")
+    rows = build.partitions.rows("duplicates", ALL)
     dropped = {row["question_id"] for row in rows}
     lost = [row for row in rows if row["kept_id"] in dropped]
     return dg.MaterializeResult(
         data_version=dg.DataVersion(meta.content_hash),
-        metadata={
-            "dagster/row_count": len(rows),
-            "exact": sum(row["kind"] == "exact" for row in rows),
-            "near": sum(row["kind"] == "near" for row in rows),
-            "across_disciplines": sum(row["discipline"] != row["kept_discipline"] for row in rows),
-            "index": index,
-            "threshold": build.project.dedup.threshold,
-        },
+        tags=shared_tags(build.project, "duplicates", meta.fingerprint),
+        metadata={**told_duplicates(rows), "index": index, "threshold": build.project.dedup.threshold},
         check_results=[dg.AssetCheckResult(passed=not lost, check_name="kept_stand", metadata={"dropped": len(rows), "lost": len(lost)})],
     )

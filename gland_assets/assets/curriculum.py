@@ -4,6 +4,7 @@ import dagster as dg
 
 from gland_assets.assets.describe import check_specs, described, materialized
 from gland_assets.assets.partitions import by_discipline
+from gland_assets.assets.provenance import parents
 from gland_assets.core.checks import check_subjects, check_syllabi
 from gland_assets.core.curriculum import make_subjects, make_syllabi
 from gland_assets.core.records import to_row
@@ -12,7 +13,7 @@ from gland_assets.io.builder import Builder
 
 @dg.asset(
     partitions_def=by_discipline,
-    deps=["disciplines", ["recipes", "subjects"]],
+    deps=parents("subjects"),
     check_specs=check_specs("subjects"),
     **described("subjects", "curriculum", {"litellm", "parquet"}),
 )
@@ -21,12 +22,12 @@ def subjects(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder]
     slug = context.partition_key
     outcome = build.generate("subjects", slug, make_subjects)
     rows = build.subjects(slug)
-    return materialized(outcome, [to_row(row) for row in rows], check_subjects(rows))
+    return materialized(context, outcome, [to_row(row) for row in rows], check_subjects(rows))
 
 
 @dg.asset(
     partitions_def=by_discipline,
-    deps=["subjects", ["recipes", "syllabi"]],
+    deps=parents("syllabi"),
     check_specs=check_specs("syllabi"),
     **described("syllabi", "curriculum", {"litellm", "parquet"}),
 )
@@ -36,4 +37,4 @@ def syllabi(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder])
     taught = build.subjects(slug)
     outcome = build.generate("syllabi", slug, lambda making: make_syllabi(making, taught))
     rows = build.syllabi(slug)
-    return materialized(outcome, [to_row(row) for row in rows], check_syllabi(taught, rows))
+    return materialized(context, outcome, [to_row(row) for row in rows], check_syllabi(taught, rows))

@@ -6,6 +6,7 @@ import dagster as dg
 
 from gland_assets.assets.describe import described, materialized
 from gland_assets.assets.partitions import by_discipline
+from gland_assets.assets.provenance import parents
 from gland_assets.core.levels import DECLARED
 from gland_assets.core.recipes import declared_rows
 from gland_assets.io.builder import Builder
@@ -15,12 +16,11 @@ MEANING = {
     "subfields": "The subfield each discipline stands under, as declared in taxonomy.toml.",
     "disciplines": "The disciplines declared in taxonomy.toml; each one is a partition of every level below.",
 }
-ABOVE = {"fields": [], "subfields": ["fields"], "disciplines": ["subfields"]}
 
 
 def _spec(level: str) -> dg.AssetSpec:
     about = described(level, "taxonomy", {"toml", "parquet"})
-    return dg.AssetSpec(level, deps=ABOVE[level], description=MEANING[level], **about)
+    return dg.AssetSpec(level, deps=parents(level), description=MEANING[level], **about)
 
 
 @dg.multi_asset(name="taxonomy", specs=[_spec(level) for level in DECLARED], partitions_def=by_discipline, can_subset=True)
@@ -29,4 +29,4 @@ def taxonomy(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder]
     rows = declared_rows(build.project, context.partition_key)
     wanted = {key.path[-1] for key in context.selected_asset_keys}
     for level, outcome in build.declare(context.partition_key, wanted).items():
-        yield materialized(outcome, [rows[level]])
+        yield materialized(context, outcome, [rows[level]])

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import dagster as dg
 
+from gland_assets.assets.automation import keep_up_to_date
 from gland_assets.assets.cleaning import duplicates, signatures
 from gland_assets.assets.curriculum import subjects, syllabi
 from gland_assets.assets.declared import taxonomy as declared
 from gland_assets.assets.instructions import answers, questions
-from gland_assets.assets.jobs import changed_disciplines
+from gland_assets.assets.jobs import changed_disciplines, free_levels
 from gland_assets.assets.publishing import dataset
 from gland_assets.assets.recipes import recipe_specs
 from gland_assets.assets.resources import builder_resource, published_file
-from gland_assets.assets.sensors import free_levels, taxonomy_watch
+from gland_assets.assets.sensors import taxonomy_watch
 from gland_assets.assets.up_to_date import up_to_date
 from gland_assets.io.builder import Builder
 
@@ -31,11 +32,12 @@ def definitions_for(taxonomy: Path | str, warehouse: Path | str | None = None, b
     every_level = dg.define_asset_job(
         "every_level", selection=dg.AssetSelection.assets(*LEVELS), description="All levels of one discipline, and what follows from it."
     )
+    paid, free = changed_disciplines(source, folder), free_levels(source, folder)
     return dg.Definitions(
         assets=[*recipe_specs, *LEVELS],
         asset_checks=[] if builder else [up_to_date(source, folder)],  # a build would evaluate them anew for every discipline
-        jobs=[every_level, changed_disciplines(source, folder)],
-        sensors=[taxonomy_watch(source, folder), free_levels()],
+        jobs=[every_level, paid, free],
+        sensors=[taxonomy_watch(source, folder), keep_up_to_date(source, folder, paid, free)],
         resources={"build": builder_resource(source, folder, builder), "gland_duckdb": published_file(folder)},
         executor=dg.in_process_executor,
     )

@@ -8,12 +8,14 @@ from typing import Any
 import dagster as dg
 
 from gland_assets.assets.partitions import by_discipline
+from gland_assets.assets.provenance import tags_of
+from gland_assets.assets.recipes import OWNERS
 from gland_assets.core.checks import CHECKS, CheckOutcome
 from gland_assets.core.levels import RECIPE_VERSION
+from gland_assets.core.state import PartitionMeta
 from gland_assets.core.tables import DATASET, TABLES
 from gland_assets.io.builder import Outcome
 
-OWNERS = ["team:dataset"]
 PREVIEW_ROWS = 5
 PREVIEW_CHARS = 160  # of a cell
 INLINE_CHARS = 999  # of the whole: a longer table hides behind a link
@@ -28,7 +30,7 @@ def table_metadata(name: str) -> dict[str, Any]:
     return {"dagster/table_name": name, "dagster/column_schema": dg.TableSchema(columns=columns)}
 
 
-def described(name: str, group: str, kinds: set[str], automation: dg.AutomationCondition | None = None) -> dict[str, Any]:
+def described(name: str, group: str, kinds: set[str]) -> dict[str, Any]:
     """The arguments that every asset of ours takes."""
     return {
         "group_name": group,
@@ -36,7 +38,6 @@ def described(name: str, group: str, kinds: set[str], automation: dg.AutomationC
         "owners": OWNERS,
         "code_version": RECIPE_VERSION[name],
         "metadata": table_metadata(name),
-        "automation_condition": automation,
     }
 
 
@@ -57,27 +58,45 @@ def check_result(outcome: CheckOutcome) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=outcome.passed, check_name=outcome.name, severity=severity, metadata=seen)
 
 
-def materialized(outcome: Outcome, rows: Sequence[Mapping[str, Any]], checks: Sequence[CheckOutcome] = ()) -> dg.MaterializeResult:
+def materialized(
+    context: dg.AssetExecutionContext, outcome: Outcome, rows: Sequence[Mapping[str, Any]], checks: Sequence[CheckOutcome] = ()
+) -> dg.MaterializeResult:
     """The result of bringing one partition up to date: its content hash as data version, what it holds and what it cost."""
     meta = outcome.meta
     return dg.MaterializeResult(
         asset_key=meta.asset,
         data_version=dg.DataVersion(meta.content_hash),
-        metadata={
-            "dagster/partition_row_count": meta.rows,
-            "failed_rows": meta.failed,
-            "made_now": outcome.made,
-            "calls": meta.calls,
-            "reused": meta.reused,
-            "prompt_tokens": meta.prompt_tokens,
-            "completion_tokens": meta.completion_tokens,
-            "usd": dg.MetadataValue.float(float(meta.usd)) if meta.usd is not None else dg.MetadataValue.text("unknown price"),
-            "fingerprint": meta.fingerprint,
-            "made_at": dg.MetadataValue.timestamp(meta.written_at) if meta.written_at else dg.MetadataValue.text("unknown"),
-            "preview": dg.MetadataValue.md(preview(rows)),
-        },
+        tags=tags_of(context.instance, meta),
+        metadata=told(meta, rows, outcome.made),
         check_results=[check_result(check) for check in checks],
     )
+
+
+def told(meta: PartitionMeta, rows: Sequence[Mapping[str, Any]], made_now: bool) -> dict[str, Any]:
+    """The metadata of one partition: what it holds, from what, what it cost, and its first `rows`."""
+    return {
+        "dagster/partition_row_count": meta.rows,
+        "failed_rows": meta.failed,
+        "made_now": made_now,
+        "calls": meta.calls,
+        "reused": meta.reused,
+        "prompt_tokens": meta.prompt_tokens,
+        "completion_tokens": meta.completion_tokens,
+        "usd": dg.MetadataValue.float(float(meta.usd)) if meta.usd is not None else dg.MetadataValue.text("unknown price"),
+        "fingerprint": meta.fingerprint,
+        "made_at": dg.MetadataValue.timestamp(meta.written_at) if meta.written_at else dg.MetadataValue.text("unknown"),
+        "preview": dg.MetadataValue.md(preview(rows)),
+    }
+
+
+def told_duplicates(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The metadata of `duplicates`: how many questions were dropped, and as what."""
+    return {
+        "dagster/row_count": len(rows),
+        "exact": sum(row["kind"] == "exact" for row in rows),
+        "near": sum(row["kind"] == "near" for row in rows),
+        "across_disciplines": sum(row["discipline"] != row["kept_discipline"] for row in rows),
+    }
 
 
 def preview(rows: Sequence[Mapping[str, Any]]) -> str:

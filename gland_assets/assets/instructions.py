@@ -4,6 +4,7 @@ import dagster as dg
 
 from gland_assets.assets.describe import check_specs, described, materialized
 from gland_assets.assets.partitions import by_discipline
+from gland_assets.assets.provenance import parents
 from gland_assets.core.checks import check_answers, check_questions
 from gland_assets.core.instructions import make_answers, make_questions
 from gland_assets.core.records import to_row
@@ -12,7 +13,7 @@ from gland_assets.io.builder import Builder
 
 @dg.asset(
     partitions_def=by_discipline,
-    deps=["subjects", "syllabi", ["recipes", "questions"]],
+    deps=parents("questions"),
     check_specs=check_specs("questions"),
     **described("questions", "instructions", {"litellm", "parquet"}),
 )
@@ -23,12 +24,12 @@ def questions(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder
     outcome = build.generate("questions", slug, lambda making: make_questions(making, listed, taught))
     rows = build.questions(slug)
     checks = check_questions(taught, rows, build.discipline(slug).settings.pairs)
-    return materialized(outcome, [to_row(row) for row in rows], checks)
+    return materialized(context, outcome, [to_row(row) for row in rows], checks)
 
 
 @dg.asset(
     partitions_def=by_discipline,
-    deps=["questions", ["recipes", "answers"]],
+    deps=parents("answers"),
     check_specs=check_specs("answers"),
     **described("answers", "instructions", {"litellm", "parquet"}),
 )
@@ -38,4 +39,4 @@ def answers(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder])
     asked = build.questions(slug)
     outcome = build.generate("answers", slug, lambda making: make_answers(making, asked))
     rows = build.answers(slug)
-    return materialized(outcome, [to_row(row) for row in rows], check_answers(asked, rows))
+    return materialized(context, outcome, [to_row(row) for row in rows], check_answers(asked, rows))

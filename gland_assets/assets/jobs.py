@@ -1,5 +1,6 @@
 """One-click jobs of the web interface."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -7,15 +8,16 @@ import dagster as dg
 from gland_assets.assets.build import run_build
 from gland_assets.assets.lost import process_tag
 from gland_assets.core.errors import GlandError
-from gland_assets.core.plan import make_plan
+from gland_assets.core.plan import Plan, make_plan
 from gland_assets.core.progress import DisciplineDone, Event, LevelDone, Published
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.project import load_project
 
-MEANING = (
+CHANGED = (
     "Does what `gland build` does: makes exactly what is out of date, that is what an edit has changed and what has not been made yet, "
     "and publishes it. `gland plan` says beforehand what that is and what it costs."
 )
+FREE = "Brings up to date what asks no model, from what stands: signatures, near duplicates and the published dataset."
 
 
 def changed_disciplines(taxonomy: Path, warehouse: Path) -> dg.JobDefinition:
@@ -23,24 +25,32 @@ def changed_disciplines(taxonomy: Path, warehouse: Path) -> dg.JobDefinition:
 
     One build and not one queued run a discipline: starting each of those costs about 5 CPU seconds.
     """
+    return _job("bring_changed_up_to_date", CHANGED, taxonomy, warehouse, lambda plan: plan)
 
-    @dg.op(name="build_changed_disciplines")
-    def build_changed(context: dg.OpExecutionContext) -> None:
-        """Bring just the changed disciplines up to date."""
+
+def free_levels(taxonomy: Path, warehouse: Path) -> dg.JobDefinition:
+    """A job that does as much of a build as costs nothing."""
+    return _job("bring_free_levels_up_to_date", FREE, taxonomy, warehouse, Plan.free)
+
+
+def _job(name: str, meaning: str, taxonomy: Path, warehouse: Path, part: Callable[[Plan], Plan]) -> dg.JobDefinition:
+    @dg.op(name=f"build_to_{name}")
+    def build(context: dg.OpExecutionContext) -> None:
+        """Build what the plan says, and tell in the run's log how it goes."""
         context.instance.add_run_tags(context.run_id, process_tag())
         try:
             project = load_project(taxonomy)
-            plan = make_plan(project, Partitions(warehouse).metas())
+            plan = part(make_plan(project, Partitions(warehouse).metas()))
             result = run_build(project, warehouse, plan, on_event=lambda event: _tell(context, event))
         except GlandError as fault:
             raise dg.Failure(str(fault), allow_retries=False) from None
         context.log.info(f"{len(result.disciplines)} disciplines brought up to date: {', '.join(result.disciplines) or 'none had changed'}")
 
-    @dg.job(name="bring_changed_up_to_date", description=MEANING)
-    def bring_changed_up_to_date() -> None:
-        build_changed()
+    @dg.job(name=name, description=meaning)
+    def job() -> None:
+        build()
 
-    return bring_changed_up_to_date
+    return job
 
 
 def _tell(context: dg.OpExecutionContext, event: Event) -> None:

@@ -5,9 +5,8 @@ from pathlib import Path
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
-from gland_assets.assets.automation import when_changed
 from gland_assets.assets.describe import described
-from gland_assets.core.levels import UPSTREAM
+from gland_assets.assets.provenance import parents, shared_tags
 from gland_assets.core.plan import dataset_fingerprint
 from gland_assets.io.builder import Builder
 from gland_assets.io.database import opened_to_read
@@ -22,9 +21,9 @@ CHECKS = {
 
 
 @dg.asset(
-    deps=list(UPSTREAM["dataset"]),
+    deps=parents("dataset"),
     check_specs=[dg.AssetCheckSpec(name, asset="dataset", description=meaning) for name, meaning in CHECKS.items()],
-    **described("dataset", "published", {"duckdb"}, when_changed()),
+    **described("dataset", "published", {"duckdb"}),
 )
 def dataset(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder], gland_duckdb: DuckDBResource) -> dg.MaterializeResult:
     """The published tables in gland.duckdb, and the `dataset` view over them: one row a kept pair with its whole ancestry."""
@@ -34,8 +33,10 @@ def dataset(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder],
     with opened_to_read(Path(gland_duckdb.database)) as connection:
         seen = {name: int(connection.execute(query(f"checks/{name}")).fetchall()[0][0]) for name in CHECKS}
         rows = int(connection.execute("select count(*) from dataset").fetchall()[0][0])
+    stands = dataset_fingerprint(build.project, build.partitions.metas())
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(dataset_fingerprint(build.project, build.partitions.metas())),
+        data_version=dg.DataVersion(stands),
+        tags=shared_tags(build.project, "dataset", stands),
         metadata={
             "dagster/row_count": rows,
             "path": dg.MetadataValue.path(gland_duckdb.database),

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster_duckdb import DuckDBResource
 
 from gland_assets.assets.lost import process_tag
+from gland_assets.assets.records import Records
+from gland_assets.assets.reporting import report
 from gland_assets.io.builder import Builder, open_builder, recorded_build
 from gland_assets.io.project import load_project
 
@@ -21,6 +24,9 @@ def builder_resource(taxonomy: Path, warehouse: Path, builder: Builder | None) -
         if context.instance and context.run:
             context.instance.add_run_tags(context.run.run_id, process_tag())
         project = load_project(taxonomy)
+        if context.instance and context.run:
+            partition = context.run.tags.get(PARTITION_NAME_TAG)
+            report(Records(context.instance), project, warehouse, only=[partition] if partition else [])
         with recorded_build(project, warehouse) as build_id, open_builder(project, warehouse, build_id) as builder:
             yield builder
 

@@ -21,7 +21,8 @@ import psutil
 
 from gland_assets.assets.instance import dagster_home, open_instance
 from gland_assets.assets.partitions import sync_partitions
-from gland_assets.assets.recipes import report_recipes
+from gland_assets.assets.records import Records
+from gland_assets.assets.reporting import BATCH, report
 from gland_assets.core.errors import EnvironmentFault
 from gland_assets.io.project import load_project
 
@@ -53,7 +54,7 @@ def serve(taxonomy: Path, warehouse: Path, host: str, port: int, ready: Callable
     project = load_project(taxonomy)
     with open_instance(warehouse) as instance:
         sync_partitions(instance, project)
-        report_recipes(instance, project, dagster_home(warehouse))
+        report(Records(instance), project, warehouse, limit=BATCH)
     mark = uuid4().hex
     parts: list[_Part] = []
     try:

@@ -17,6 +17,7 @@ class Orders:
     warehouse: Path
     build_id: str
     cap: Decimal | None  # dollars that this build may spend
+    disciplines: Sequence[str] = ()  # that the build is about to make
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,15 @@
 Dagster's pages show that for a selected partition alone; a check shows on the lineage.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
-from gland_assets.core.levels import PARTITIONED
+from gland_assets.assets.whole import whole_levels
+from gland_assets.core.levels import PARTITIONED, UNPARTITIONED
 from gland_assets.core.plan import Plan, make_plan
 from gland_assets.core.project import Project
 from gland_assets.io.partitions import Partitions
@@ -21,18 +22,19 @@ MEANING = (
     "What stands was made from its recipe, and from what lies above it, as they are now. "
     "Bring it there with the job `bring_changed_up_to_date`. What has not been made yet does not count."
 )
+LEVELS = (*PARTITIONED, *UNPARTITIONED)
 SHOWN = 20  # disciplines named in the metadata
 
 
 def up_to_date(taxonomy: Path, warehouse: Path) -> dg.AssetChecksDefinition:
-    """The check of every partitioned level, as one step that runs after whatever was made."""
-    specs = [dg.AssetCheckSpec(NAME, asset=level, description=MEANING) for level in PARTITIONED]
+    """The check of every level, as one step that runs after whatever was made."""
+    specs = [dg.AssetCheckSpec(NAME, asset=level, description=MEANING) for level in LEVELS]
 
     @dg.multi_asset_check(name=NAME, specs=specs, can_subset=True)
     def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         """Compare every partition with what it would be made from now."""
         asked = {key.asset_key.to_user_string() for key in context.selected_asset_check_keys}
-        for level, seen in _seen(_plan(load_project(taxonomy), warehouse), PARTITIONED).items():
+        for level, seen in _seen(load_project(taxonomy), warehouse).items():
             if level in asked:
                 yield dg.AssetCheckResult(
                     passed=_passes(seen), asset_key=level, check_name=NAME, severity=dg.AssetCheckSeverity.WARN, metadata=seen
@@ -44,14 +46,14 @@ def up_to_date(taxonomy: Path, warehouse: Path) -> dg.AssetChecksDefinition:
 def report_up_to_date(instance: dg.DagsterInstance, project: Project, warehouse: Path) -> list[str]:
     """Record the check's outcome, without a run, for each level where it differs from what was last recorded, or is older than what was
     made since: Dagster disregards a check from before the latest materialization. Returns those levels."""
-    keys = {level: dg.AssetCheckKey(dg.AssetKey(level), NAME) for level in PARTITIONED}
+    keys = {level: dg.AssetCheckKey(dg.AssetKey(level), NAME) for level in LEVELS}
     recorded = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
     made = {
         record.asset_entry.asset_key: record.asset_entry.last_materialization_record
         for record in instance.get_asset_records([key.asset_key for key in keys.values()])
     }
     told = []
-    for level, seen in _seen(_plan(project, warehouse), PARTITIONED).items():
+    for level, seen in _seen(project, warehouse).items():
         key = keys[level]
         if not _holds(instance, recorded.get(key), seen, made.get(key.asset_key)):
             instance.report_runless_asset_event(_evaluation(level, seen))
@@ -82,26 +84,28 @@ def _evaluation(level: str, seen: Mapping[str, Any]) -> dg.AssetCheckEvaluation:
     )
 
 
-def _plan(project: Project, warehouse: Path) -> Plan:
-    return make_plan(project, Partitions(warehouse).metas())
+def _seen(project: Project, warehouse: Path) -> dict[str, dict[str, Any]]:
+    """By level: how many partitions are in each state, and which disciplines are behind. A level that cannot be looked at is left out."""
+    metas = Partitions(warehouse).metas()
+    plan = make_plan(project, metas)
+    seen = {level: _partitions_seen(plan, level) for level in PARTITIONED}
+    for level, whole in whole_levels(project, warehouse, metas).items():
+        seen[level] = _counted([whole.state]) | _named(whole.disciplines)
+    return seen
 
 
-def _seen(plan: Plan, levels: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """By level: how many partitions are in each state, and which disciplines are behind."""
-    found: dict[str, dict[str, Any]] = {}
-    for level in levels:
-        states = {part.discipline: part.state for part in plan.partitions if part.asset == level and part.state != "orphan"}
-        behind = [slug for slug, state in states.items() if state in ("stale", "waiting")]
-        seen: dict[str, Any] = {"fresh": _count(states, "fresh"), "stale": _count(states, "stale"), "waiting": _count(states, "waiting")}
-        seen["missing"] = _count(states, "missing")
-        if behind:
-            seen["disciplines"] = ", ".join(behind[:SHOWN]) + (f" and {len(behind) - SHOWN} more" if len(behind) > SHOWN else "")
-        found[level] = seen
-    return found
+def _partitions_seen(plan: Plan, level: str) -> dict[str, Any]:
+    states = {part.discipline: part.state for part in plan.partitions if part.asset == level and part.state != "orphan"}
+    return _counted(states.values()) | _named([slug for slug, state in states.items() if state in ("stale", "waiting")])
 
 
-def _count(states: Mapping[str, str], wanted: str) -> int:
-    return sum(state == wanted for state in states.values())
+def _counted(states: Collection[str]) -> dict[str, Any]:
+    return {state: sum(each == state for each in states) for state in ("fresh", "stale", "waiting", "missing")}
+
+
+def _named(behind: Sequence[str]) -> dict[str, str]:
+    rest = f" and {len(behind) - SHOWN} more" if len(behind) > SHOWN else ""
+    return {"disciplines": ", ".join(behind[:SHOWN]) + rest} if behind else {}
 
 
 def _passes(seen: Mapping[str, Any]) -> bool:

@@ -17,11 +17,13 @@ from queue import SimpleQueue
 import dagster as dg
 
 from gland_assets.assets.definitions import definitions_for
-from gland_assets.assets.instance import QUIET, dagster_home, open_instance, records_fault, records_told
+from gland_assets.assets.instance import QUIET, open_instance, records_fault, records_told
 from gland_assets.assets.lost import process_tag
 from gland_assets.assets.partitions import sync_partitions
-from gland_assets.assets.recipes import report_recipes
+from gland_assets.assets.records import Records
+from gland_assets.assets.reporting import report
 from gland_assets.assets.tasks import Finished, Orders, Task
+from gland_assets.assets.up_to_date import report_up_to_date
 from gland_assets.core.errors import GlandError, Stopped, WarehouseBusy
 from gland_assets.core.progress import DisciplineDone, Event, LevelDone, Published
 from gland_assets.io.builder import open_builder
@@ -69,7 +71,7 @@ def _work(
         instance = open_instance(orders.warehouse)
         if not worker:
             sync_partitions(instance, project)
-            report_recipes(instance, project, dagster_home(orders.warehouse))
+            report(Records(instance), project, orders.warehouse, only=orders.disciplines)
             ready.set()
     with instance, open_builder(project, orders.warehouse, orders.build_id, orders.cap, tell, stopping) as builder:
         job = definitions_for(orders.taxonomy, orders.warehouse, builder).resolve_implicit_global_asset_job_def()
@@ -84,6 +86,9 @@ def _work(
                 return
             with builder.holding(task.discipline) if task.discipline else nullcontext(True) as held:
                 fault = _run(job, instance, task, orders, tell) if held else None
+            if task.discipline is None:
+                with records_told(orders.warehouse):
+                    report_up_to_date(instance, project, orders.warehouse)
             tell(Finished(worker, task, fault, busy=not held))
 
 

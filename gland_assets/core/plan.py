@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from gland_assets.core.hashing import digest
-from gland_assets.core.levels import GENERATED, PARTITIONED, RECIPE_VERSION, UPSTREAM
+from gland_assets.core.levels import PARTITIONED, RECIPE_VERSION, UPSTREAM
 from gland_assets.core.project import Discipline, Project
 from gland_assets.core.recipes import changes, declared_content_hash, declared_rows, fingerprint, recipe
 from gland_assets.core.state import PartitionMeta
@@ -50,6 +50,12 @@ class Plan:
         """Level -> plan, for one discipline."""
         return {part.asset: part for part in self.partitions if part.discipline == slug}
 
+    def free(self) -> Plan:
+        """What asks no model and can be made from what stands: signatures whose questions are there."""
+        there = {part.discipline for part in self.partitions if part.asset == "questions" and part.state != "missing"}
+        late = (part for part in self.partitions if part.asset == "signatures" and part.state in ("missing", "stale"))
+        return replace(self, partitions=tuple(part for part in late if part.discipline in there))
+
     def orphans(self) -> list[PartitionPlan]:
         """Partitions whose discipline has left the taxonomy."""
         return [part for part in self.partitions if part.state == "orphan"]
@@ -88,18 +94,18 @@ def _partition_plan(project: Project, discipline: Discipline, level: str, metas:
     if meta is None:
         return PartitionPlan(level, slug, "missing", ("not made yet",))
     now = recipe(project, level, discipline)
-    late = [name for name in UPSTREAM[level] if name not in above]
-    if late:
-        differs = changes(json.loads(meta.recipe), now)
-        return PartitionPlan(level, slug, "stale" if differs else "waiting", (*differs, *(f"{name} are out of date" for name in late)))
-    upstream = {name: above[name] for name in UPSTREAM[level]}
-    if fingerprint(now, upstream) == meta.fingerprint:
-        if meta.unanswered:
-            return PartitionPlan(level, slug, "stale", (f"no provider answered for {meta.unanswered} of its rows",))
+    late = [f"{name} are out of date" for name in UPSTREAM[level] if name not in above]
+    if not late and not meta.unanswered and fingerprint(now, {name: above[name] for name in UPSTREAM[level]}) == meta.fingerprint:
         return PartitionPlan(level, slug, "fresh")
-    differs = changes(json.loads(meta.recipe), now)
-    moved = [f"{name} changed" for name in UPSTREAM[level] if meta.upstream.get(name) != upstream[name]]
-    return PartitionPlan(level, slug, "stale", (*differs, *moved) or ("made by another version",))
+    stands = {name: there.content_hash for name in UPSTREAM[level] if (there := metas.get((name, slug)))}
+    known = stands | {name: above[name] for name in UPSTREAM[level] if name in above}
+    because = changes(json.loads(meta.recipe), now)
+    because += [f"{name} changed" for name, content in known.items() if meta.upstream.get(name) != content]
+    if meta.unanswered:
+        because.append(f"no provider answered for {meta.unanswered} of its rows")
+    if not because and of_another_version(meta):
+        because.append("made by another version")
+    return PartitionPlan(level, slug, "stale" if because else "waiting", (*because, *late))
 
 
 def _duplicates_plan(project: Project, metas: Metas, above: Iterable[PartitionPlan]) -> PartitionPlan:
@@ -107,13 +113,11 @@ def _duplicates_plan(project: Project, metas: Metas, above: Iterable[PartitionPl
     late = [name for name in UPSTREAM["duplicates"] if any(p.asset == name and p.state not in ("fresh", "orphan") for p in above)]
     if meta is None:
         return PartitionPlan("duplicates", "all", "missing", ("not made yet",))
-    differs = changes(json.loads(meta.recipe), dedup_recipe(project))
-    if late:
-        because = (*differs, *(f"{name} are out of date" for name in late))
-        return PartitionPlan("duplicates", "all", "stale" if differs else "waiting", because)
-    if meta.fingerprint == dedup_fingerprint(project, metas):
-        return PartitionPlan("duplicates", "all", "fresh")
-    return PartitionPlan("duplicates", "all", "stale", tuple(differs) or ("other questions to compare",))
+    because = changes(json.loads(meta.recipe), dedup_recipe(project))
+    if not because and meta.fingerprint != dedup_fingerprint(project, metas):
+        because.append("other questions to compare")
+    state: State = "stale" if because else "waiting" if late else "fresh"
+    return PartitionPlan("duplicates", "all", state, (*because, *(f"{name} are out of date" for name in late)))
 
 
 def dedup_recipe(project: Project) -> dict[str, Any]:
@@ -128,10 +132,9 @@ def dedup_fingerprint(project: Project, metas: Metas) -> str:
 
 def dataset_fingerprint(project: Project, metas: Metas) -> str:
     """What `dataset` would publish: every partition as it was last written, and the nodes it stands under."""
-    wanted = {d.slug: d.settings.pairs for d in project.disciplines()}
     stamps = _hashes(project, metas, PARTITIONED, "stamp")
     duplicates = metas.get(("duplicates", "all"))
-    return digest("dataset", RECIPE_VERSION["dataset"], wanted, stamps, duplicates.stamp if duplicates else None)
+    return digest("dataset", shared_recipe(project, "dataset"), stamps, duplicates.stamp if duplicates else None)
 
 
 def _hashes(project: Project, metas: Metas, levels: Iterable[str], attribute: str) -> list[Any]:
@@ -145,5 +148,32 @@ def recipe_hash(project: Project, level: str, discipline: Discipline) -> str:
 
 
 def recipe_hashes(project: Project) -> dict[tuple[str, str], str]:
-    """(level, discipline) -> recipe version, for every generated level."""
-    return {(level, d.slug): recipe_hash(project, level, d) for d in project.disciplines() for level in GENERATED}
+    """(level, discipline) -> recipe version, for every partitioned level."""
+    return {(level, d.slug): recipe_hash(project, level, d) for level in PARTITIONED for d in project.disciplines()}
+
+
+def recipe_used(meta: PartitionMeta) -> str:
+    """The version of `recipes/LEVEL` that a partition was made by; one that no recipe has when it is to be made again in any case."""
+    if of_another_version(meta):
+        return "of another version"
+    return f"unanswered: {meta.unanswered}" if meta.unanswered else digest("recipe", json.loads(meta.recipe))
+
+
+def of_another_version(meta: PartitionMeta) -> bool:
+    """Whether a partition was written by a version that takes fingerprints otherwise."""
+    return fingerprint(json.loads(meta.recipe), meta.upstream) != meta.fingerprint
+
+
+def shared_recipe(project: Project, level: str) -> dict[str, Any]:
+    """What decides how an unpartitioned level is made, the partitions it is made from aside; plain JSON values."""
+    if level == "duplicates":
+        return dedup_recipe(project)
+    nodes: list[Any] = [[d.slug, d.name, d.subfield, d.settings.pairs] for d in project.disciplines()]
+    for top in project.fields:
+        nodes += [[top.slug, top.name], *([sub.slug, sub.name, top.slug] for sub in top.subfields)]
+    return {"version": RECIPE_VERSION[level], "tree": nodes}
+
+
+def shared_recipe_hash(project: Project, level: str) -> str:
+    """The version of `recipes/LEVEL` for an unpartitioned level: it changes too when a discipline comes or goes."""
+    return digest("recipe", shared_recipe(project, level), sorted(project.index()))

@@ -138,6 +138,13 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Automation:
+    """What the web interface may start by itself, beside what costs nothing."""
+
+    paid: bool = False  # a build whenever something is out of date
+
+
+@dataclass(frozen=True, slots=True)
 class DecontaminationSet:
     """A benchmark set that questions must not leak."""
 
@@ -159,6 +166,7 @@ class Project:
     prompts: Mapping[str, str]  # file name below prompts/ -> text, overrides applied
     dedup: Dedup = Dedup()
     budget: Budget = Budget()
+    automation: Automation = Automation()
     decontaminate: tuple[DecontaminationSet, ...] = ()
     store_path: Path | None = None  # a shared response store; None: in the warehouse
     taxonomy_hash: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -77,6 +78,11 @@ def _stage_recipe(project: Project, stage: str, discipline: Discipline) -> dict[
 def fingerprint(made_by: Mapping[str, Any], upstream: Mapping[str, str]) -> str:
     """What a partition would be made from: its recipe and the content hashes of the partitions above, by asset."""
     return digest("fingerprint", made_by, dict(upstream))
+
+
+def version_of(made_by: str) -> str:
+    """The recipe version in a recipe's canonical JSON."""
+    return str(json.loads(made_by)["version"])
 
 
 def content_hash(records: Iterable[Record]) -> str:

@@ -13,6 +13,7 @@ from gland_assets.core.inherit import InForce
 from gland_assets.core.nearest import nearest
 from gland_assets.core.project import (
     STAGES,
+    Automation,
     Budget,
     DecontaminationSet,
     Dedup,
@@ -57,6 +58,7 @@ def build_project(
         prompts=prompts,
         dedup=dedup,
         budget=Budget(None if budget.usd is None else dollars(budget.usd), budget.tokens),
+        automation=Automation(content.automation.paid),
         decontaminate=sets,
         store_path=None if content.store.path is None else locate(content.store.path),
         taxonomy_hash=_hash(tree.sources),
@@ -206,7 +208,9 @@ def _decontamination(root: Source[TaxonomyFile], locate: Callable[[str], Path]) 
 
 
 def _hash(sources: Sequence[Source[Any]]) -> str:
-    """Digest of all that is declared: comments, order of keys, and which file a field stands in count for nothing."""
-    said: dict[str, Any] = sources[0].content.model_dump(exclude_unset=True, exclude={"field": True, "dataset": {"include"}})
+    """Digest of all that is declared, [automation] aside: comments, order of keys, and which file a field stands in count for nothing."""
+    said: dict[str, Any] = sources[0].content.model_dump(
+        exclude_unset=True, exclude={"field": True, "dataset": {"include"}, "automation": True}
+    )
     fields = [table.model_dump(exclude_unset=True) for source in sources for table in source.content.field]
     return digest("taxonomy", said, fields)

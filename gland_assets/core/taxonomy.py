@@ -151,6 +151,12 @@ class BudgetTable(Table):
     tokens: Tokens | None = None
 
 
+class AutomationTable(Table):
+    """`[automation]`."""
+
+    paid: bool = False
+
+
 class StoreTable(Table):
     """`[store]`."""
 
@@ -186,6 +192,7 @@ class TaxonomyFile(FieldsFile):
 
     dataset: DatasetTable = DatasetTable()
     budget: BudgetTable = BudgetTable()
+    automation: AutomationTable = AutomationTable()
     store: StoreTable = StoreTable()
     deployment: dict[str, DeploymentTable] = {}
     defaults: Overrides = Overrides()

@@ -16,6 +16,7 @@ _WANTED = {
     "string_type": ("a text", "put the value in quotes"),
     "int_type": ("a whole number", "give a whole number"),
     "float_type": ("a number", "give a number"),
+    "bool_type": ("true or false", "write true or false, without quotes"),
     "list_type": ("a list", "write it as [ … ]"),
     "dict_type": ("a table", "write it as a table of keys"),
     "model_type": ("a table", "write it as a table of keys"),

@@ -28,10 +28,11 @@ def read_meta(path: Path) -> PartitionMeta:
         return PartitionMeta.of(json.loads(stored[_META_KEY]))
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows as nested plain values, in stored order. Raises as `read_meta`."""
+def read_rows(path: Path, first: int | None = None) -> list[dict[str, Any]]:
+    """The rows, or the `first` few, as nested plain values, in stored order. Raises as `read_meta`."""
     with _told(path), pq.ParquetFile(path) as file:  # not read_table, which takes `a=b` in a folder's name for a column
-        rows: list[dict[str, Any]] = file.read().to_pylist()
+        table = file.read() if first is None else next(file.iter_batches(first), pa.table({}))
+        rows: list[dict[str, Any]] = table.to_pylist()
         return rows
 
 

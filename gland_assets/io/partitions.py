@@ -77,13 +77,13 @@ class Partitions:
             index.keep(asset, discipline, state, now, meta)
         return meta
 
-    def rows(self, asset: str, discipline: str) -> list[dict[str, Any]]:
-        """The partition's rows as nested plain values, in stored order. Raises WarehouseError when it has not been made."""
+    def rows(self, asset: str, discipline: str, first: int | None = None) -> list[dict[str, Any]]:
+        """The partition's rows, or its `first` few, as nested plain values in order. Raises WarehouseError when it has not been made."""
         from gland_assets.io.parquet import read_rows
 
         path = self.path(asset, discipline)
         try:
-            return read_rows(path)
+            return read_rows(path, first)
         except FileNotFoundError as error:
             raise WarehouseError(f"{path} has not been made; run `gland build -d {discipline}`") from error
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,36 @@ def _unchanged(path: Path, stamps: Stamps, wait_s: float) -> Published | None:
             return Published(_counts(connection), skipped=True) if differences(_recorded(connection), stamps) is None else None
         except duckdb.Error:
             return None
+
+
+def unpublished(project: Project, warehouse: Path, wait_s: float = 0.0) -> Pending | None:
+    """What a publication would bring in or take out now; None when nothing. The ledger's records, which every run adds to, do not count.
+
+    The file is opened only where it changed since the last look, so that looking often keeps nobody out of it. Raises as `publish`.
+    """
+    stamps = replace(read_stamps(project, warehouse), ledger={})
+    path = warehouse / PUBLISHED
+    recorded = _last_published(path, wait_s, _changed_at(path), _changed_at(path.with_name(f"{PUBLISHED}.wal"))) if path.exists() else {}
+    if not recorded and not stamps.disciplines:
+        return None
+    return differences({part: stamp for part, stamp in recorded.items() if part[0] != "ledger"}, stamps)
+
+
+def _changed_at(path: Path) -> tuple[int, int, int]:
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return 0, 0, 0
+    return state.st_mtime_ns, state.st_size, state.st_ino
+
+
+@lru_cache(maxsize=4)
+def _last_published(path: Path, wait_s: float, *_: tuple[int, int, int]) -> Recorded:
+    with opened_to_read(path, wait_s) as connection:
+        try:
+            return {} if needs_laying_out(connection) else _recorded(connection)
+        except duckdb.Error:
+            return {}
 
 
 def _recorded(connection: duckdb.DuckDBPyConnection) -> Recorded:

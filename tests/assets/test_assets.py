@@ -11,9 +11,9 @@ import pytest
 from gland_assets.assets.definitions import definitions_for
 from gland_assets.assets.instance import QUIET, open_instance
 from gland_assets.assets.partitions import PARTITIONS_NAME, sync_partitions
-from gland_assets.assets.recipes import report_recipes
+from gland_assets.assets.records import Records
+from gland_assets.assets.reporting import report
 from gland_assets.core.levels import DECLARED, GENERATED, PARTITIONED, UNPARTITIONED
-from gland_assets.core.plan import recipe_hashes
 from gland_assets.core.tables import TABLES
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.project import load_project
@@ -105,7 +105,7 @@ def test_a_check_fails_when_what_it_holds_is_broken(folder: Path, instance: dg.D
 def test_the_graph_is_that_of_the_levels_with_tables_and_columns(folder: Path) -> None:
     graph = definitions_for(folder / "taxonomy.toml").resolve_asset_graph()
     names = {"/".join(key.path) for key in graph.get_all_asset_keys()}
-    assert names == {*PARTITIONED, *UNPARTITIONED, *(f"recipes/{level}" for level in GENERATED)}
+    assert names == {*PARTITIONED, *UNPARTITIONED, *(f"recipes/{level}" for level in (*PARTITIONED, *UNPARTITIONED))}
     for level in (*DECLARED, *GENERATED, "signatures", "duplicates"):
         node = graph.get(dg.AssetKey(level))
         assert node.metadata["dagster/table_name"] == level
@@ -114,7 +114,7 @@ def test_the_graph_is_that_of_the_levels_with_tables_and_columns(folder: Path) -
         assert node.owners and node.description and node.group_name != "default"
     for level in PARTITIONED:
         assert isinstance(graph.get(dg.AssetKey(level)).partitions_def, dg.DynamicPartitionsDefinition)
-    for level in GENERATED:
+    for level in (*PARTITIONED, *UNPARTITIONED):
         assert dg.AssetKey(["recipes", level]) in graph.get(dg.AssetKey(level)).parent_keys
 
 
@@ -126,15 +126,17 @@ def test_partitions_follow_the_taxonomy_both_ways(folder: Path, instance: dg.Dag
     assert set(instance.get_dynamic_partitions(PARTITIONS_NAME)) == {"logic", "set-theory", "music"}
 
 
-def test_a_recipe_is_observed_once_and_again_when_it_changes(folder: Path, instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    taxonomy = folder / "taxonomy.toml"
-    project = load_project(taxonomy)
-    assert report_recipes(instance, project, tmp_path) == len(recipe_hashes(project)) == 12
-    assert report_recipes(instance, project, tmp_path) == 0
-    taxonomy.write_text(taxonomy.read_text() + "  stage.answers.temperature = 0.1\n")
-    assert report_recipes(instance, load_project(taxonomy), tmp_path) == 1
-    observed = instance.fetch_observations(dg.AssetKey(["recipes", "answers"]), limit=1).records[0].asset_observation
-    assert observed is not None and observed.partition == "music"
+def test_a_recipe_is_reported_once_it_is_not_what_was_used_and_again_when_it_changes(folder: Path, instance: dg.DagsterInstance) -> None:
+    taxonomy, warehouse = folder / "taxonomy.toml", folder / "warehouse"
+    assert report(Records(instance), load_project(taxonomy), warehouse).recipes == len(UNPARTITIONED)
+    materialize(folder, instance, "music")
+    assert report(Records(instance), load_project(taxonomy), warehouse).recipes == 0
+    for temperature in (0.1, 0.2):
+        taxonomy.write_text(taxonomy.read_text().split("  stage.")[0] + f"  stage.answers.temperature = {temperature}\n")
+        assert report(Records(instance), load_project(taxonomy), warehouse).recipes == 1
+        observed = instance.fetch_observations(dg.AssetKey(["recipes", "answers"]), limit=1).records[0].asset_observation
+        assert observed is not None and observed.partition == "music"
+    assert report(Records(instance), load_project(taxonomy), warehouse).recipes == 0
 
 
 def test_the_root_definitions_load_in_dagster() -> None:

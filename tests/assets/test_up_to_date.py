@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from gland_assets.assets.up_to_date import NAME, report_up_to_date, up_to_date
+from gland_assets.assets.up_to_date import LEVELS, NAME, report_up_to_date, up_to_date
 from gland_assets.core.hashing import canonical
 from gland_assets.core.levels import PARTITIONED, UPSTREAM
 from gland_assets.core.project import Project
@@ -16,6 +16,9 @@ from gland_assets.core.recipes import fingerprint, recipe
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.project import load_project
+from tests import rows
+from tests.cli.running import declare, gland, store
+from tests.io.sessions import session
 from tests.projects import small_project, with_settings
 
 
@@ -46,8 +49,9 @@ def test_what_is_missing_does_not_count_as_left_behind(instance: dg.DagsterInsta
     project = small_project()
     make(project, tmp_path, "logic")
 
-    assert report_up_to_date(instance, project, tmp_path) == list(PARTITIONED)
+    assert report_up_to_date(instance, project, tmp_path) == list(LEVELS)
     assert outcome(instance, "answers") == (True, {"fresh": 1, "stale": 0, "waiting": 0, "missing": 2})
+    assert outcome(instance, "duplicates") == outcome(instance, "dataset") == (True, {"fresh": 0, "stale": 0, "waiting": 0, "missing": 1})
 
 
 def test_an_edit_is_told_at_the_levels_it_touches_and_nowhere_else(instance: dg.DagsterInstance, tmp_path: Path) -> None:
@@ -97,9 +101,67 @@ def test_the_check_can_be_run_by_hand(instance: dg.DagsterInstance, tmp_path: Pa
     make(load_project(taxonomy), tmp_path / "warehouse", "logic")
 
     job = dg.Definitions(
-        assets=[dg.AssetSpec(level) for level in PARTITIONED], asset_checks=[up_to_date(taxonomy, tmp_path / "warehouse")]
+        assets=[dg.AssetSpec(level) for level in LEVELS], asset_checks=[up_to_date(taxonomy, tmp_path / "warehouse")]
     ).resolve_implicit_global_asset_job_def()
     assert job.execute_in_process(instance=instance).success
 
     assert outcome(instance, "answers") == (True, {"fresh": 1, "stale": 0, "waiting": 0, "missing": 0})
     assert report_up_to_date(instance, load_project(taxonomy), tmp_path / "warehouse") == []
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A project with everything made and published."""
+    folder = declare(tmp_path / "project")
+    store(folder, *(rows.made(slug) for slug in ("logic", "optics", "music")))
+    assert gland(folder, "publish").code == 0
+    return folder
+
+
+def told(instance: dg.DagsterInstance, folder: Path) -> list[str]:
+    return report_up_to_date(instance, load_project(folder / "taxonomy.toml"), folder / "warehouse")
+
+
+FRESH = (True, {"fresh": 1, "stale": 0, "waiting": 0, "missing": 0})
+STALE = (False, {"fresh": 0, "stale": 1, "waiting": 0, "missing": 0})
+
+
+def test_duplicates_and_the_dataset_are_up_to_date_while_publishing_would_change_nothing(
+    instance: dg.DagsterInstance, published: Path
+) -> None:
+    told(instance, published)
+    assert outcome(instance, "duplicates") == outcome(instance, "dataset") == FRESH
+
+    other = rows.with_question(rows.made("optics"), 0, text="What bends a ray of light?")
+    store(published, other)
+    assert told(instance, published) == ["duplicates", "dataset"]
+    assert outcome(instance, "duplicates") == STALE
+    assert outcome(instance, "dataset") == (False, {**STALE[1], "disciplines": "optics"})
+
+    assert gland(published, "publish").code == 0
+    assert told(instance, published) == ["duplicates", "dataset"]
+    assert outcome(instance, "duplicates") == outcome(instance, "dataset") == FRESH
+
+
+def test_an_edit_of_the_threshold_leaves_both_behind_and_one_of_the_tree_the_dataset_alone(
+    instance: dg.DagsterInstance, published: Path
+) -> None:
+    told(instance, published)
+    taxonomy = published / "taxonomy.toml"
+    text = taxonomy.read_text()
+    taxonomy.write_text(text.replace("[defaults]", "[dedup]\nthreshold = 0.6\n[defaults]"))
+    assert told(instance, published) == ["duplicates", "dataset"]
+    assert outcome(instance, "duplicates") == outcome(instance, "dataset") == STALE
+
+    taxonomy.write_text(text.replace('"Arts"', '"Fine arts"\nslug = "arts"'))
+    assert told(instance, published) == ["fields", "duplicates"]
+    assert outcome(instance, "duplicates") == FRESH
+    assert outcome(instance, "dataset") == STALE
+
+
+def test_while_another_program_holds_the_published_file_the_dataset_is_not_judged(instance: dg.DagsterInstance, published: Path) -> None:
+    path = published / "warehouse" / "gland.duckdb"
+    with session(path, "create table mine(x int)", reads=False):
+        assert told(instance, published) == [level for level in LEVELS if level != "dataset"]
+    assert told(instance, published) == ["dataset"]
+    assert outcome(instance, "dataset") == FRESH

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gland_assets.core.hashing import canonical, derive_seed, digest
 from gland_assets.core.levels import PARTITIONED, UPSTREAM
-from gland_assets.core.plan import Plan, dedup_fingerprint, dedup_recipe, make_plan
+from gland_assets.core.plan import Plan, dedup_fingerprint, dedup_recipe, make_plan, recipe_hash, recipe_used, shared_recipe_hash
 from gland_assets.core.project import Dedup, Project
 from gland_assets.core.recipes import changes, declared_content_hash, declared_rows, fingerprint, recipe
 from gland_assets.core.state import PartitionMeta
@@ -107,6 +107,46 @@ def test_a_level_whose_upstream_came_out_the_same_stays_fresh() -> None:
     other = before | {("syllabi", "logic"): replace(before["syllabi", "logic"], content_hash="another syllabus")}
     assert states(make_plan(PROJECT, other), "logic") == {"questions": "stale", "answers": "waiting", "signatures": "waiting"}
     assert make_plan(PROJECT, other).of("logic")["questions"].because == ("syllabi changed",)
+
+
+def test_a_level_below_one_that_is_late_is_stale_itself_once_what_it_was_made_from_has_changed() -> None:
+    before = built(PROJECT)
+    other = before | {("questions", "logic"): replace(before["questions", "logic"], content_hash="other questions")}
+    plan = make_plan(with_settings(PROJECT, "logic", pairs=9), other)
+    assert states(plan, "logic") == {"questions": "stale", "answers": "stale", "signatures": "stale"}
+    assert plan.of("logic")["answers"].because == ("questions changed", "questions are out of date")
+
+
+def test_what_costs_nothing_is_what_can_be_signed_from_the_questions_that_stand() -> None:
+    before = built(PROJECT)
+    edited = with_settings(replace(PROJECT, dedup=Dedup(ngram=4)), "logic", pairs=9)
+    del before["questions", "cooking"], before["signatures", "algebra"]
+    assert make_plan(edited, before).free().out_of_date() == {"logic": ["signatures"], "algebra": ["signatures"]}
+    assert make_plan(PROJECT, built(PROJECT)).free().out_of_date() == {}
+
+
+def test_a_recipe_that_was_used_is_told_from_what_stands() -> None:
+    metas, discipline = built(PROJECT), PROJECT.discipline("logic")
+    for level in PARTITIONED:
+        meta = metas[level, "logic"]
+        now = recipe_hash(PROJECT, level, discipline)
+        assert recipe_used(meta) == now
+        assert recipe_used(replace(meta, unanswered=2)) != now
+        assert recipe_used(replace(meta, fingerprint="of an older gland")) != now
+
+
+def test_the_recipe_of_a_whole_level_changes_with_what_it_is_made_from_beside_rows() -> None:
+    def versions(project: Project) -> tuple[str, str]:
+        return shared_recipe_hash(project, "duplicates"), shared_recipe_hash(project, "dataset")
+
+    duplicates, dataset = versions(PROJECT)
+    assert versions(with_stage(PROJECT, "logic", "answers", temperature=0.1)) == (duplicates, dataset)
+    threshold = versions(replace(PROJECT, dedup=Dedup(threshold=0.5)))
+    assert (threshold[0] != duplicates, threshold[1]) == (True, dataset)
+    renamed = versions(with_discipline(PROJECT, "logic", name="Reason"))
+    assert (renamed[0], renamed[1] != dataset) == (duplicates, True)
+    smaller = versions(small_project({"logic": ("formal", "reasoning")}))
+    assert smaller[0] != duplicates and smaller[1] != dataset
 
 
 def test_a_removed_discipline_leaves_orphans_and_nothing_to_do() -> None:

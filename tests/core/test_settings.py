@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import tomllib
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gland_assets.core.plan import recipe_hashes
 from gland_assets.core.project import LOCAL_MODEL, STAGES, Deployment, Price
 from gland_assets.core.slugs import derive_slug
 from tests.core.declaring import HOME, TREE, faults_of, resolve, settings_of
@@ -226,6 +228,17 @@ def test_positions_run_over_all_files_and_lines_are_those_of_the_file() -> None:
     assert [(d.position, d.line) for d in project.disciplines()] == [(0, 5), (1, 7), (2, 8)]
     assert [top.position for top in project.fields] == [0, 1]
     assert [sub.position for top in project.fields for sub in top.subfields] == [0, 1]
+
+
+def test_what_starts_by_itself_is_declared_and_shapes_nothing() -> None:
+    off, on = resolve(TREE), resolve(TREE + "[automation]\npaid = true\n")
+    assert (off.automation.paid, resolve("[automation]\n" + TREE).automation.paid, on.automation.paid) == (False, False, True)
+    assert replace(on, automation=off.automation) == off  # the hash of the taxonomy is the same too
+    assert recipe_hashes(on) == recipe_hashes(off)
+    assert [(fault.line, str(fault).split(": ", 1)[1]) for fault in faults_of("[automation]\npaid = 1\npayed = true\n" + TREE)] == [
+        (2, "[automation]: `paid` is a whole number, not true or false; write true or false, without quotes"),
+        (3, "[automation]: unknown key 'payed'; did you mean 'paid'?"),
+    ]
 
 
 def test_a_stage_said_in_defaults_is_as_good_as_in_stage() -> None:

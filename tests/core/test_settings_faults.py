@@ -17,6 +17,9 @@ language = "en"
 [budget]
 usd = 10
 
+[automation]
+paid = false
+
 [store]
 path = "responses.sqlite"
 
@@ -76,6 +79,7 @@ PLANTED = [
     ("seed = 3", "sed = 3", "[dataset]", "unknown key 'sed'; did you mean 'seed'?"),
     ('language = "en"', 'language = "English"', "[dataset]", "ISO 639-1"),
     ("usd = 10", "usd = -0.5", "[budget]", "`usd` is -0.5; give a number of at least 0"),
+    ("paid = false", 'paid = "yes"', "[automation]", "`paid` is a text, not true or false; write true or false, without quotes"),
     ('path = "responses.sqlite"', "path = 5", "[store]", "`path` is a whole number, not a text"),
     ('model = "gpt-4o"', "", "deployment 'gpt'", "has no model"),
     ('key_env = "OPENAI_API_KEY"', 'key_env = "sk-abc-123"', "deployment 'gpt'", "the key itself is never stored"),
