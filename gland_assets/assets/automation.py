@@ -28,7 +28,7 @@ UNDER_WAY = [
 ]  # fmt: skip
 MEANING = (
     "Brings signatures, duplicates and the published dataset in step with questions and answers, however those were made: that costs "
-    "nothing. Asks a model only when taxonomy.toml says `[automation] paid = true`: then it brings up to date whatever an edit changes."
+    "nothing. Asks a model only when taxonomy.toml says [automation] paid = true: then it brings up to date whatever an edit changes."
 )
 
 
@@ -63,7 +63,7 @@ def keep_up_to_date(taxonomy: Path, warehouse: Path, paid: dg.JobDefinition, fre
         if not left:
             return dg.SkipReason("everything is up to date")
         wait = "1 discipline waits" if left == 1 else f"{left} disciplines wait"
-        return dg.SkipReason(f"{wait} for a build; `paid = true` under [automation] in the taxonomy lets it start by itself")
+        return dg.SkipReason(f"{wait} for a build; paid = true under [automation] in the taxonomy lets it start by itself")
 
     return keep
 

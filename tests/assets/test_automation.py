@@ -103,7 +103,7 @@ def test_nothing_starts_while_everything_is_up_to_date(watched: Watched) -> None
 
 def test_with_the_switch_off_no_edit_starts_what_asks_a_model(watched: Watched) -> None:
     watched.edit('"Logic"', '{ name = "Logic", stage.answers.temperature = 0.1 }')
-    assert watched.look().startswith("1 discipline waits for a build; `paid = true` under [automation]")
+    assert watched.look().startswith("1 discipline waits for a build; paid = true under [automation]")
     assert watched.instance.get_runs_count() == 0
 
 

@@ -93,7 +93,7 @@ class Interface:
     def automatic_runs(self) -> list[dg.DagsterRun]:
         """The runs that Dagster's automation launched by itself."""
         with dg.DagsterInstance.from_config(str(self.warehouse / "dagster")) as instance:
-            return list(instance.get_runs(dg.RunsFilter(tags={"dagster/sensor_name": "free_levels"})))
+            return list(instance.get_runs(dg.RunsFilter(tags={"dagster/sensor_name": "keep_up_to_date"})))
 
     def wait_for_ticks(self, sensor: str, count: int) -> None:
         """Until `sensor` has looked `count` more times."""

@@ -23,7 +23,7 @@ def draw(page: Page, url: str, path: Path) -> None:
     open_lineage(page, url)
     choose_on_graph(page, "vertical")
     page.reload()  # which makes it fit
-    expect(page.locator("foreignObject").get_by_text("dataset", exact=True)).to_be_visible()
+    expect(page.locator("foreignObject").get_by_text("dataset", exact=True).last).to_be_visible()
     page.mouse.move(5, 5)
     page.wait_for_timeout(2_000)  # until the graph has come to rest
     page.screenshot(path=path, clip=graph(page))

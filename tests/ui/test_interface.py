@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from gland_assets.core.checks import CHECKS
-from gland_assets.core.levels import DECLARED, GENERATED, UNPARTITIONED
+from gland_assets.core.levels import PARTITIONED, UNPARTITIONED
 from gland_assets.core.tables import TABLES
 from tests.ui.browser import check_row, open_lineage, open_partition, open_sensor, partition_row
 from tests.ui.conftest import Made
@@ -16,9 +16,7 @@ def test_the_lineage_shows_every_level(interface: Interface, page: Page) -> None
     open_lineage(page, interface.url)
 
     drawn = page.locator("foreignObject")
-    for asset in (*DECLARED, "signatures", *UNPARTITIONED):
-        expect(drawn.get_by_text(asset, exact=True)).to_be_visible()
-    for asset in GENERATED:  # beside its recipe, which has the same name
+    for asset in (*PARTITIONED, *UNPARTITIONED):  # beside its recipe, which has the same name
         expect(drawn.get_by_text(asset, exact=True)).to_have_count(2)
         expect(drawn.get_by_text(asset, exact=True).last).to_be_visible()
 
@@ -73,6 +71,10 @@ def test_an_edit_shows_without_a_restart(interface: Interface, edited: None, pag
     page.goto(f"{interface.url}/assets/questions?view=checks&checkDetail=up_to_date")
     expect(check_row(page, "up_to_date")).to_contain_text("Failed")
     expect(page.get_by_role("row", name="disciplines")).to_contain_text("cooking")
+    page.goto(f"{interface.url}/assets/questions?view=lineage")
+    expect(page.get_by_text("5 / 6 Passed")).to_be_visible()
+    open_partition(page, interface.url, "questions", "cooking")
+    expect(page.get_by_text("Unsynced")).to_be_visible()
 
 
 def test_the_job_brings_just_the_changed_disciplines_up_to_date(changed_made: Made) -> None:
@@ -86,7 +88,7 @@ def test_an_unusable_taxonomy_is_told_by_the_sensor_and_breaks_no_page(interface
     try:
         interface.wait_for_ticks("taxonomy_watch", 1)
         open_lineage(page, interface.url)
-        expect(page.locator("foreignObject").get_by_text("dataset", exact=True)).to_be_visible()
+        expect(page.locator("foreignObject").get_by_text("dataset", exact=True).last).to_be_visible()
         open_sensor(page, interface.url, "taxonomy_watch")
         page.get_by_text("0 runs requested").first.hover()
         expect(page.get_by_text(f"taxonomy.toml:{len(sound.splitlines()) + 1}: the file: not TOML").first).to_be_visible()
@@ -96,8 +98,8 @@ def test_an_unusable_taxonomy_is_told_by_the_sensor_and_breaks_no_page(interface
 
 def test_automation_comes_to_rest(interface: Interface, changed_made: Made) -> None:
     """A look that falls between two levels of a build may launch a run, which finds everything made; once all stands, none follows."""
-    interface.wait_for_ticks("free_levels", 2)
+    interface.wait_for_ticks("keep_up_to_date", 2)
     launched = len(interface.automatic_runs())
-    interface.wait_for_ticks("free_levels", 2)
+    interface.wait_for_ticks("keep_up_to_date", 2)
 
     assert len(interface.automatic_runs()) == launched <= 4
