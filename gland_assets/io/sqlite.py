@@ -22,6 +22,9 @@ B = TypeVar("B")
 
 BUSY_SECONDS = 60.0  # how long a write waits for other processes' writes
 GROUP = 2000  # most items in one commit
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a file may raise: an error that quotes a damaged file is no text itself."""
+
 LEDGER = "ledger.sqlite"  # all in it stands elsewhere too
 
 
@@ -34,7 +37,7 @@ def connect(path: Path, ddl: str, version: int, busy_seconds: float = BUSY_SECON
         raise explained(path, error) from None
     try:
         _prepare(path, connection, ddl, version)
-    except sqlite3.Error as error:
+    except FAULTS as error:
         connection.close()
         raise explained(path, error) from None
     except WarehouseError:

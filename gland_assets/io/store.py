@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gland_assets.core.requests import Reply, Request
-from gland_assets.io.sqlite import BUSY_SECONDS, GroupWriter, connect, damaged, explained
+from gland_assets.io.sqlite import BUSY_SECONDS, FAULTS, GroupWriter, connect, damaged, explained
 
 LAYOUT = 1
 DDL = """create table if not exists responses(
@@ -63,7 +63,7 @@ class ResponseStore:
                     some = wanted[start : start + KEYS]
                     for row in self._reader.execute(f"{SELECT}({', '.join('?' * len(some))})", some):
                         found[row[0]] = _reply(row)
-            except sqlite3.Error as error:
+            except FAULTS as error:
                 raise explained(self.path, error) from None
             except (ValueError, TypeError, ArithmeticError) as error:
                 raise damaged(self.path, f"a reply in it cannot be read: {error}") from None
@@ -76,7 +76,7 @@ class ResponseStore:
                 with closing(self._open()) as connection:
                     try:
                         connection.execute(f"pragma user_version = {LAYOUT}")
-                    except sqlite3.Error as error:
+                    except FAULTS as error:
                         raise explained(self.path, error) from None
                 self.proven = True
 
@@ -97,7 +97,7 @@ class ResponseStore:
             self._reader = self._reader or self._open()
             try:
                 return int(self._reader.execute("select count(*) from responses").fetchone()[0])
-            except sqlite3.Error as error:
+            except FAULTS as error:
                 raise explained(self.path, error) from None
 
     def close(self) -> None:
