@@ -63,15 +63,15 @@ def _prepare(path: Path, connection: sqlite3.Connection, ddl: str, version: int)
 
 def damaged(path: Path, what: str) -> WarehouseError:
     """What to do about a file that does not hold what it held."""
+    what = " ".join(what.partition(" with text ")[0].split())[:100]  # an error may quote a whole reply
     if path.name == LEDGER:
         return WarehouseError(
             f"{path} is damaged ({what}); move it away with its -wal and -shm files and run again: it is restored from the folder "
             f"{path.stem}/ and the stored replies"
         )
     return WarehouseError(
-        f"{path} is damaged ({what}), and it holds replies that were paid for; put a copy of it back, or save what can be read: move it "
-        f"and its -wal and -shm files into a new folder `damaged`, there run `sqlite3 {path.name} .recover | sqlite3 ../{path.name}`, "
-        "and build again"
+        f"{path} is damaged ({what}), and it holds replies that were paid for; put a copy of it back, or run `gland salvage`, which saves "
+        "what can be read and keeps the damaged file"
     )
 
 

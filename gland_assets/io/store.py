@@ -62,7 +62,7 @@ class ResponseStore:
                 for start in range(0, len(wanted), KEYS):
                     some = wanted[start : start + KEYS]
                     for row in self._reader.execute(f"{SELECT}({', '.join('?' * len(some))})", some):
-                        found[row[0]] = _reply(row)
+                        found[row[0]] = reply_of(row)
             except FAULTS as error:
                 raise explained(self.path, error) from None
             except (ValueError, TypeError, ArithmeticError) as error:
@@ -121,7 +121,8 @@ def _row(reply: Reply, request: Request) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _reply(row: Sequence[Any]) -> Reply:
+def reply_of(row: Sequence[Any]) -> Reply:
+    """The reply in the values of COLUMNS."""
     values = dict(zip(COLUMNS, row, strict=True))
     values["usd"] = None if values["usd"] is None else Decimal(values["usd"])
     values["sent_at"] = datetime.fromisoformat(values["sent_at"])

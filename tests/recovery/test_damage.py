@@ -1,4 +1,4 @@
-"""Files that are cut short, overwritten, emptied or gone: they are made again for nothing, or told with what to do, and nothing is paid twice."""
+"""Damaged and lost files: made again for nothing, or told with what to do; and nothing is paid for twice."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_whatever_can_be_made_again_is_made_again_for_nothing(built: Built, serv
     cut(warehouse / "duplicates" / "all.parquet", 500)
     for lost in ("subjects/optics.parquet", "answers", "fields", "ledger", "live", "live.sql", "locks", "dagster"):
         gone(warehouse / lost)
-    for lost in warehouse.glob("ledger.sqlite*"):
-        gone(lost)
+    for part in warehouse.glob("ledger.sqlite*"):
+        gone(part)
     cut(warehouse / "minhash.duckdb", 20_000)
     with duckdb.connect(str(warehouse / "gland.duckdb")) as connection:
         connection.execute("drop view dataset; drop table answers; drop table requests; create table mine as select 1 as i")
@@ -109,7 +109,9 @@ def test_who_wants_to_pay_again_can(built: Built, server: ModelServer) -> None:
     assert f"delete {built.warehouse / 'ledger.sqlite'} and the folder {built.warehouse / 'ledger'}" in ran.err
     for lost in (*built.warehouse.glob("ledger.sqlite*"), built.warehouse / "ledger"):
         gone(lost)
-    assert gland(built.folder, "plan", "--json").json["requests"]["calls"] == 6  # three questions of Logic, and answers, as far as one can tell
+    assert (
+        gland(built.folder, "plan", "--json").json["requests"]["calls"] == 6
+    )  # three questions of Logic, and answers, as far as one can tell
     with closing(Ledger(built.warehouse)) as ledger:
         assert ledger.spent().calls == built.calls - 6
 
@@ -132,3 +134,35 @@ def test_garbage_anywhere_in_the_stored_replies_is_told_or_does_no_harm(built: B
             told += 1
         path.write_bytes(whole)
     assert told > 20
+
+
+def test_what_can_be_read_of_a_damaged_store_is_saved(built: Built) -> None:
+    built.edit()
+    path = built.warehouse / "responses.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        whole = dict(connection.execute("select request_key, text from responses"))
+        [(root,)] = connection.execute("select rootpage from sqlite_master where name = 'responses'")
+    pages = path.stat().st_size // 4096
+    overwrite(path, 4096 * (root - 1) + 4096 * (pages // 2), 3000)  # some page in the middle
+    damaged = path.read_bytes()
+    ran = gland(built.folder, "salvage")
+    assert ran.code == 0 and "replies saved in" in ran.out and "responses.sqlite.damaged" in ran.out
+    with closing(sqlite3.connect(path)) as connection:
+        saved = dict(connection.execute("select request_key, text from responses"))
+        assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
+    assert len(whole) - 8 <= len(saved) <= len(whole) and saved.items() <= whole.items()
+    assert (built.warehouse / "responses.sqlite.damaged").read_bytes() == damaged
+    assert f"{len(saved)} replies saved" in ran.out and (len(saved) == len(whole)) == ("cannot be read" not in ran.out)
+    ran = gland(built.folder, "plan")
+    assert ran.code == 0 or "has lost replies that were paid for" in ran.err
+
+
+def test_a_store_of_which_nothing_can_be_read_stays_as_it_is(built: Built) -> None:
+    path = built.warehouse / "responses.sqlite"
+    overwrite(path, 0, 4096)
+    damaged = path.read_bytes()
+    ran = gland(built.folder, "salvage")
+    assert ran.code == 2 and f"nothing in {path} can be read; put a copy of it back" in ran.err
+    assert path.read_bytes() == damaged and sorted(built.warehouse.glob("responses.sqlite*")) == [path]
+    path.unlink()
+    assert "there is no" in gland(built.folder, "salvage").err

@@ -1,4 +1,4 @@
-"""Builds killed by SIGKILL, again and again: nothing stored is asked for again, nothing half-written is read, and the same dataset comes of it."""
+"""Builds killed by SIGKILL, again and again: nothing stored is asked for again, nothing half-written read, and the same dataset made."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ class Build:
             rng.choice(workers).kill()
             _, err = self.process.communicate(timeout=120)
             assert "Traceback" not in err, err
-            assert (self.process.returncode, "SIGKILL" in err) in ((2, True), (0, False)), err  # a build that was at its end needs no worker
+            # A build that was at its end needs no worker any more.
+            assert (self.process.returncode, "SIGKILL" in err) in ((2, True), (0, False)), err
             return who
         if who == "group":
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -80,7 +81,7 @@ class Build:
 
 
 class Watch:
-    """What the server was asked for between two kills, against what had been stored at the first of them. A request is told by its reply."""
+    """What the server was asked for between two kills, against what had been stored at the first. A request is told by its reply."""
 
     def __init__(self, server: ModelServer, folder: Path) -> None:
         self.server, self.folder = server, folder
@@ -171,3 +172,23 @@ def test_a_build_killed_twenty_times_ends_as_if_it_had_never_been(tmp_path: Path
     assert server.count - calls <= watch.lost <= KILLS * PARALLEL
     assert rows(folder, "select count(*), count(distinct request_key) from requests") == [(calls, calls)]
     assert [path for path in (folder / "warehouse").rglob(f"*{PART}")] == []
+
+
+def test_a_worker_killed_in_mid_word_ends_the_build_and_does_not_hang_it(tmp_path: Path, server: ModelServer) -> None:
+    folder = project(tmp_path / "cut off", server)
+    taxonomy = folder / "taxonomy.toml"
+    taxonomy.write_text(taxonomy.read_text().replace("pairs = 6", "pairs = 100").replace(json.dumps(NAMES), '["Logic"]'))
+    running = Build(folder, workers=1)
+    try:
+        assert running.wait(lambda: server.answered > 5)
+        running.process.send_signal(signal.SIGSTOP)  # a build that does not listen: what its worker has to say fills the pipe
+        [worker] = running.family()
+        while server.answered < 150 and worker.is_running():
+            time.sleep(0.05)
+        worker.kill()
+        running.process.send_signal(signal.SIGCONT)
+        _, err = running.process.communicate(timeout=60)
+    finally:
+        running.process.kill()
+    assert running.process.returncode == 2 and "the worker process making logic ended by SIGKILL" in err, err
+    assert "Traceback" not in err
