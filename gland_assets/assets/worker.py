@@ -4,12 +4,14 @@ Processes and not threads: runs in several threads of one process deadlock, sinc
 """
 
 import gc
+import io
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext, redirect_stderr, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event as Signal
 from queue import SimpleQueue
@@ -95,16 +97,22 @@ def _work(
 def _run(
     job: dg.JobDefinition, instance: dg.DagsterInstance, task: Task, orders: Orders, tell: Callable[[Event], None]
 ) -> GlandError | None:
+    aside = io.StringIO()  # Dagster writes there what it then raises: where its records fail, whole events
+    known = None
     try:
-        result = job.execute_in_process(
-            run_config=QUIET, instance=instance, partition_key=task.discipline, tags={"gland/build": orders.build_id, **process_tag()},
-            asset_selection=[dg.AssetKey(level) for level in task.levels],
-        )  # fmt: skip
+        with redirect_stderr(aside):
+            result = job.execute_in_process(
+                run_config=QUIET, instance=instance, partition_key=task.discipline, tags={"gland/build": orders.build_id, **process_tag()},
+                asset_selection=[dg.AssetKey(level) for level in task.levels],
+            )  # fmt: skip
     except Exception as error:
         known = root_fault(error) or records_fault(orders.warehouse, error)
         if known is None:
             raise
         return _told(task, known, tell)
+    finally:
+        if known is None:
+            sys.stderr.write(aside.getvalue())
     for event in result.get_asset_materialization_events():
         _tell_level(task, event.materialization, tell)
     tell(DisciplineDone(task.discipline) if task.discipline else Published(_rows(result)))

@@ -26,7 +26,7 @@ from gland_assets.io.ledger_layout import BLOCK, DDL, LAYOUT, STORED, UNKNOWN
 from gland_assets.io.ledger_restore import remains, restore
 from gland_assets.io.locks import try_lock
 from gland_assets.io.reservations import Refusal, Wish, paid, reserve
-from gland_assets.io.sqlite import GroupWriter, connect, explained
+from gland_assets.io.sqlite import FAULTS, GroupWriter, connect, explained
 
 _Write = tuple[str, tuple[Any, ...]]  # a statement in _STATEMENTS and its values
 _Done = int | Refusal | None  # what a reservation was answered with
@@ -60,7 +60,7 @@ class Ledger:
         connection = connect(self.path, DDL, LAYOUT)
         try:
             self.restored += restore(connection, self.folder, self._store, _write)
-        except (sqlite3.Error, WarehouseError) as error:
+        except (*FAULTS, WarehouseError) as error:
             connection.close()
             raise error if isinstance(error, WarehouseError) else explained(self.path, error) from None
         return connection
@@ -85,7 +85,10 @@ class Ledger:
         return build_id
 
     def end_build(self, build_id: str, outcome: str) -> None:
-        """Records how a build ended, now. Durable when it returns. A build that was killed keeps neither time nor outcome."""
+        """Records how a build ended, now, or when it started if the clock was set back since. Durable when it returns.
+
+        A build that was killed keeps neither time nor outcome.
+        """
         self._put("end", (datetime.now(UTC).isoformat(), outcome, build_id))
         self.flush()
 
@@ -164,7 +167,7 @@ class Ledger:
             self._reader = self._open()
         try:
             return self._reader.execute("select 1 from requests where request_key = ?", (key,)).fetchone() is not None
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise explained(self.path, error) from None
 
     def forget(self, keys: Sequence[str]) -> None:
@@ -222,13 +225,13 @@ class Ledger:
             connection.row_factory = sqlite3.Row
             try:
                 yield connection
-            except sqlite3.Error as error:
+            except FAULTS as error:
                 raise explained(self.path, error) from None
 
 
 _STATEMENTS = {
     "build": "insert into builds(build_id, started_at, gland_version, taxonomy_hash) values (?, ?, ?, ?) on conflict do nothing",
-    "end": "update builds set ended_at = ?, outcome = ? where build_id = ?",
+    "end": "update builds set ended_at = max(started_at, ?), outcome = ? where build_id = ?",
     "reused": "update builds set reused = reused + ? where build_id = ?",
     "release": "delete from reservations where number = ?",
     "release all": "delete from reservations where holder = ?",

@@ -89,7 +89,7 @@ def _stored(path: Path) -> Iterator[Write]:
             for statement, query in (("build", _BUILDS), ("request", _REQUESTS)):
                 for row in connection.execute(query):
                     yield statement, _in_nanos(row) if statement == "request" else row
-    except (sqlite3.Error, ArithmeticError) as error:
+    except (sqlite3.Error, ValueError, ArithmeticError) as error:
         raise damaged(path, str(error)) from None
 
 

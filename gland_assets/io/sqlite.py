@@ -22,6 +22,9 @@ B = TypeVar("B")
 
 BUSY_SECONDS = 60.0  # how long a write waits for other processes' writes
 GROUP = 2000  # most items in one commit
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a file may raise: an error that quotes a damaged file is no text itself."""
+
 LEDGER = "ledger.sqlite"  # all in it stands elsewhere too
 
 
@@ -39,7 +42,7 @@ def connect(
         raise explained(path, error) from None
     try:
         _prepare(path, connection, ddl, version, upgrades or {})
-    except sqlite3.Error as error:
+    except FAULTS as error:
         connection.close()
         raise explained(path, error) from None
     except WarehouseError:
@@ -80,15 +83,15 @@ def _layout(connection: sqlite3.Connection) -> int:
 
 def damaged(path: Path, what: str) -> WarehouseError:
     """What to do about a file that does not hold what it held."""
+    what = " ".join(what.partition(" with text ")[0].split())[:100]  # an error may quote a whole reply
     if path.name == LEDGER:
         return WarehouseError(
             f"{path} is damaged ({what}); move it away with its -wal and -shm files and run again: it is restored from the folder "
             f"{path.stem}/ and the stored replies"
         )
     return WarehouseError(
-        f"{path} is damaged ({what}), and it holds replies that were paid for; put a copy of it back, or save what can be read: move it "
-        f"and its -wal and -shm files into a new folder `damaged`, there run `sqlite3 {path.name} .recover | sqlite3 ../{path.name}`, "
-        "and build again"
+        f"{path} is damaged ({what}), and it holds replies that were paid for; put a copy of it back, or run `gland salvage`, which saves "
+        "what can be read and keeps the damaged file"
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from gland_assets.core.key_parts import KeyParts
 from gland_assets.core.requests import Reply, Request
-from gland_assets.io.sqlite import BUSY_SECONDS, GroupWriter, connect, damaged, explained
+from gland_assets.io.sqlite import BUSY_SECONDS, FAULTS, GroupWriter, connect, damaged, explained
 
 LAYOUT = 2
 DDL = """create table if not exists responses(
@@ -92,7 +92,7 @@ class ResponseStore:
                 with closing(self._open()) as connection:
                     try:
                         connection.execute(f"pragma user_version = {LAYOUT}")
-                    except sqlite3.Error as error:
+                    except FAULTS as error:
                         raise explained(self.path, error) from None
                 self.proven = True
 
@@ -153,7 +153,7 @@ class ResponseStore:
             self._reader = self._reader or self._open()
             try:
                 yield self._reader
-            except sqlite3.Error as error:
+            except FAULTS as error:
                 raise explained(self.path, error) from None
 
     def close(self) -> None:

@@ -180,7 +180,7 @@ def test_what_cannot_be_stored_says_so_and_hinders_nothing_after_it(store: Respo
 
 def test_a_damaged_file_says_what_to_do(store: ResponseStore) -> None:
     store.path.write_bytes(b"this is no database" * 1000)
-    with pytest.raises(WarehouseError, match=r"responses\.sqlite is damaged.*put a copy of it back.*\.recover"):
+    with pytest.raises(WarehouseError, match=r"responses\.sqlite is damaged.*put a copy of it back, or run `gland salvage`"):
         store.get(["key"])
     with pytest.raises(WarehouseError, match="damaged"):
         put(store, reply("key"))
