@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from gland_assets.cli import estimates, render
+from gland_assets.cli import caps, estimates, render
 from gland_assets.cli.places import OnlyThese, known, places
 from gland_assets.core.levels import PARTITIONED
 
@@ -51,7 +51,7 @@ def plan(
         return
     for fault in partitions.damaged.values():
         render.remark(f"{fault}")
-    _show(project, found, estimate)
+    _show(project, found, estimate, caps.in_words(project, here.warehouse, estimate))
 
 
 def _as_json(found: Plan, estimate: Estimate) -> dict[str, object]:
@@ -71,7 +71,7 @@ def _as_json(found: Plan, estimate: Estimate) -> dict[str, object]:
     }
 
 
-def _show(project: Project, found: Plan, estimate: Estimate) -> None:
+def _show(project: Project, found: Plan, estimate: Estimate, left: Sequence[str]) -> None:
     late = found.out_of_date()
     considered = len({part.discipline for part in found.partitions if part.state != "orphan"})
     if late:
@@ -91,6 +91,8 @@ def _show(project: Project, found: Plan, estimate: Estimate) -> None:
             render.say()
         going_by = f"about {render.duration(estimate.seconds)}, going by {estimate.basis}" if estimate.all.calls else "no model is asked"
         render.say(f"  {going_by}", "dim")
+        for line in left:
+            render.say(f"  {line}", "dim")
 
 
 def _show_late(found: Plan, late: dict[str, list[str]], estimate: Estimate) -> None:

@@ -70,6 +70,13 @@ def test_an_unknown_price_is_said(tmp_path: Path) -> None:
     assert "price unknown" in gland(folder, "plan").out
 
 
+def test_what_a_budget_leaves_is_said(tmp_path: Path) -> None:
+    folder = declare(tmp_path, head=HEAD.replace("[defaults]", "[budget]\nusd = 0.05\ntokens = 1000000\n[defaults]"))
+    said = gland(folder, "plan").out
+    assert "$0 of the budget of $0.05 are spent; it will stop before it is done." in said
+    assert "0 of the budget of 1.0 M tokens are spent." in said
+
+
 def test_many_alike_disciplines_are_one_line(tmp_path: Path) -> None:
     names = ", ".join(f'"Study {number}"' for number in range(218))
     folder = declare(tmp_path, tree=f'[[field]]\nname = "All"\n[[field.subfield]]\nname = "Of it"\ndisciplines = [{names}]\n')
