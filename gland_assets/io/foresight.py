@@ -10,7 +10,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from math import ceil
@@ -197,7 +197,7 @@ class _Foreseen:
         known = self.history.call(stage, turn, deployment.name)
         if known is not None:
             self._known = True
-            return known
+            return replace(known, completion=min(known.completion, most))
         self._guessed.add(stage)
         prompt, completion = DEFAULT_TOKENS[stage, turn]
         completion = min(completion, most)
@@ -209,17 +209,18 @@ class _Foreseen:
         found = Estimate(self._portions)
         if not found.all.calls:
             return found
-        side_by_side = (
-            seconds / (os.cpu_count() or 1 if (deployment := self._project.deployments[name]).local else deployment.max_parallel_requests)
-            for name, seconds in self._busy.items()
-        )
-        found.seconds = max(self._longest, *side_by_side)
+        found.seconds = max(self._longest, *(seconds / self._abreast(name) for name, seconds in self._busy.items()))
         defaults = [name for name in ("the number of subjects", *GENERATED) if name in self._guessed]
         if not self._known:
             found.basis = "declared defaults, for want of history"
         else:
             found.basis = "the history of this project" + (f"; declared defaults for {', '.join(defaults)}" if defaults else "")
         return found
+
+    def _abreast(self, name: str) -> int:
+        """Calls to a deployment that may be under way at once; the bundled model takes a core each."""
+        deployment = self._project.deployments[name]
+        return os.cpu_count() or 1 if deployment.local else deployment.max_parallel_requests
 
 
 def _walk(walk: Walk, discipline: Discipline, levels: Sequence[str], counts: _Counts, foreseen: _Foreseen) -> None:
