@@ -14,9 +14,11 @@ from pathlib import Path
 from random import Random
 
 import psutil
+import pytest
 
 from gland_assets.io.durable import PART
 from gland_assets.io.partitions import Partitions
+from tests import speech
 from tests.cli.running import command, declare, environment
 from tests.recovery.published import digests
 from tests.server import ModelServer, completion
@@ -174,17 +176,22 @@ def test_a_build_killed_twenty_times_ends_as_if_it_had_never_been(tmp_path: Path
     assert [path for path in (folder / "warehouse").rglob(f"*{PART}")] == []
 
 
-def test_a_worker_killed_in_mid_word_ends_the_build_and_does_not_hang_it(tmp_path: Path, server: ModelServer) -> None:
+def test_a_worker_killed_in_mid_word_ends_the_build_and_does_not_hang_it(
+    tmp_path: Path, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prose = speech.prose
+    monkeypatch.setattr(speech, "prose", lambda rng, sentences: prose(rng, 60 * sentences))  # more than a pipe takes at once
     folder = project(tmp_path / "cut off", server)
     taxonomy = folder / "taxonomy.toml"
-    taxonomy.write_text(taxonomy.read_text().replace("pairs = 6", "pairs = 100").replace(json.dumps(NAMES), '["Logic"]'))
+    taxonomy.write_text(taxonomy.read_text().replace("pairs = 6", "pairs = 12").replace(json.dumps(NAMES), '["Logic"]'))
     running = Build(folder, workers=1)
     try:
         assert running.wait(lambda: server.answered > 5)
         running.process.send_signal(signal.SIGSTOP)  # a build that does not listen: what its worker has to say fills the pipe
         [worker] = running.family()
-        while server.answered < 150 and worker.is_running():
+        while server.answered < 26 and worker.is_running():
             time.sleep(0.05)
+        time.sleep(1)  # until it is in the midst of telling of an answer
         worker.kill()
         running.process.send_signal(signal.SIGCONT)
         _, err = running.process.communicate(timeout=60)
