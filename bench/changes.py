@@ -15,14 +15,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
+from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 
 from gland_assets.core.requests import Message, Reply, Request
 from gland_assets.io.builder import recorded_build
 from gland_assets.io.ledger import Ledger
-from gland_assets.io.partitions import Partitions
+from gland_assets.io.partitions import INDEX, Partitions
 from gland_assets.io.project import load_project
 from tests import rows
 from tests.cli.running import command, environment, store_fresh
@@ -42,7 +44,11 @@ subjects = [2, 3]
 sessions = [2, 3]
 """
 WITHIN = 3  # disciplines a subfield, and subfields a field, as in taxonomy.toml at the root
-MACHINERY = ("gland_assets.cli", "dagster", "litellm")
+MACHINERY = {
+    "gland_assets.cli": "import gland_assets.cli",
+    "dagster": "import dagster",
+    "litellm": "from gland_assets.io.providers import load_litellm; load_litellm()",
+}
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 
 
@@ -78,27 +84,29 @@ def complete(folder: Path) -> None:
                     asked = Request(stage, one.discipline, "", (Message("user", ""),), rows.PROMPT, discipline.settings.stages[stage], 0)
                     ledger.record(reply(row.request_key or "", build_id), asked, accepted=True)
         ledger.close()
-    ran = gland(folder, "publish")
-    assert "is up to date" in ran, ran
+    assert "is up to date" in gland(folder, "publish")
 
 
 def reply(key: str, build_id: str) -> Reply:
     """A reply that was paid for."""
-    return Reply(key, "", "stop", "large", rows.MODEL, 100, 0, 50, rows.Decimal("0.001"), 0.5, 1, build_id, rows.NOON)
+    return Reply(key, "", "stop", "large", rows.MODEL, 100, 0, 50, Decimal("0.001"), 0.5, 1, build_id, rows.NOON)
 
 
 def gland(folder: Path, *arguments: str) -> str:
     """Run a verb to its end; what it printed."""
-    ran = subprocess.run(
-        command(*arguments), cwd=folder, env=environment({"CHANGES_KEY": "none"}), capture_output=True, text=True, check=True
-    )
-    return ran.stdout
+    return ran(*command(*arguments), folder=folder)
 
 
-def cpu(run: Callable[[], str], says: str) -> float:
-    """CPU seconds, user and system, of the processes that `run` starts, those they start included; `says` stands in what it prints."""
+def ran(*line: str, folder: Path) -> str:
+    """Run a command line in `folder` to its end; what it printed."""
+    known = environment({"CHANGES_KEY": "none"})
+    return subprocess.run(line, cwd=folder, env=known, capture_output=True, text=True, check=True).stdout
+
+
+def cpu(*line: str, folder: Path, says: str = "") -> float:
+    """CPU seconds, user and system, of a command line and every process that comes of it; `says` stands in what it prints."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    said = run()
+    said = ran(*line, folder=folder)
     assert says in said, said
     while True:  # what outlived its parent came to us
         try:
@@ -126,39 +134,40 @@ def machine() -> str:
 
 def nothing_to_do(folder: Path, count: int, runs: int) -> None:
     """The verbs over a project that is up to date."""
-    says = {"plan": "up to date", "status": "discipline", "build": "Nothing to do"}
-    for verb, sign in says.items():
-        gland(folder, verb)  # once unmeasured: files come into the system's memory, and what may be kept for the next is kept
-        tell(f"`gland {verb}`, nothing to do", count, [cpu(lambda: gland(folder, verb), sign) for _ in range(runs)])  # noqa: B023
+    gland(folder, "plan")  # once unmeasured: files come into the system's memory, and what is kept for the next command is kept
+    for verb, says in (("plan", "up to date"), ("status", "Last build"), ("build", "Nothing to do")):
+        tell(f"`gland {verb}`, nothing to do", count, [cpu(*command(verb), folder=folder, says=says) for _ in range(runs)])
+    taken = []
+    for _ in range(runs):
+        (folder / "warehouse" / INDEX).unlink()
+        taken.append(cpu(*command("plan"), folder=folder, says="up to date"))
+    tell("`gland plan`, nothing to do, every footer read", count, taken)
 
 
-def one_changed(folder: Path, count: int, url: str, runs: int) -> None:
+def one_changed(folder: Path, count: int, server: ModelServer, runs: int) -> None:
     """One discipline's seed changed, so that all it holds is made again: each seed once with replies to pay for, once without."""
 
-    def build(seed: int) -> float:
-        declare(folder, count, url, {1: seed})
-        return cpu(lambda: gland(folder, "build", "--yes"), "1 discipline brought up to date")
+    def build(seed: int, pays: bool) -> float:
+        before = server.answered
+        declare(folder, count, server.url, {1: seed})
+        taken = cpu(*command("build", "--yes"), folder=folder, says="1 discipline brought up to date")
+        assert (server.answered > before) == pays, "the store held what it should not, or not what it should"
+        return taken
 
-    declare(folder, count, url, {1: 1})
-    gland(folder, "build", "--yes")  # Dagster hears of all disciplines at the first build
-    asked = [build(seed) for seed in range(2, runs + 2)]
-    stored = [build(seed) for seed in range(1, runs + 1)]
-    tell("`gland build`, one discipline changed, its replies to be paid for", count, asked)
+    never_used = int(time.time())
+    build(never_used, pays=True)  # unmeasured: at the first build Dagster hears of all disciplines
+    asked = [build(never_used + turn, pays=True) for turn in range(1, runs + 1)]
+    stored = [build(never_used + turn, pays=False) for turn in range(runs)]
     tell("`gland build`, one discipline changed, its replies in the store", count, stored)
-    declare(folder, count, url)
+    tell("`gland build`, one discipline changed, its replies to be paid for", count, asked)
+    declare(folder, count, server.url)
     gland(folder, "build", "--yes")
 
 
-def imports(runs: int) -> None:
+def imports(folder: Path, runs: int) -> None:
     """What loading the machinery costs, in a process of its own."""
-    for name in MACHINERY:
-        script = "from gland_assets.io.providers import load_litellm; load_litellm()" if name == "litellm" else f"import {name}"
-        ran = [sys.executable, "-c", script]
-
-        def load(ran: list[str] = ran) -> str:
-            return subprocess.run(ran, env=environment(), check=True, capture_output=True, text=True).stdout
-
-        tell(f"`import {name}`", None, [cpu(load, "") for _ in range(runs)])
+    for name, script in MACHINERY.items():
+        tell(f"`import {name}`", None, [cpu(sys.executable, "-c", script, folder=folder) for _ in range(runs)])
 
 
 def main(counts: list[int], folder: Path, runs: int) -> None:
@@ -166,7 +175,7 @@ def main(counts: list[int], folder: Path, runs: int) -> None:
     if platform.system() == "Linux":
         ctypes.CDLL(None).prctl(SUBREAPER, 1)  # processes that outlive their parent are counted too
     server = ModelServer().start()
-    print(machine(), "\n\n| command | disciplines | CPU s, median | least–most |\n|---|---|---|---|", flush=True, sep="")
+    print(f"{machine()}\n\n| command | disciplines | CPU s, median | least–most |\n|---|---|---|---|", flush=True)
     for count in counts:
         place = folder / f"{count}"
         made = (place / "warehouse" / "gland.duckdb").exists()
@@ -174,8 +183,8 @@ def main(counts: list[int], folder: Path, runs: int) -> None:
         if not made:
             complete(place)
         nothing_to_do(place, count, runs)
-    one_changed(folder / f"{min(counts)}", min(counts), server.url, runs)
-    imports(runs)
+    one_changed(folder / f"{min(counts)}", min(counts), server, runs)
+    imports(folder, runs)
     server.stop()
 
 
