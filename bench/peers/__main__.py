@@ -65,7 +65,7 @@ def changes(trial: Trial, run: Run, given: list[dict[str, str]], edits: Mapping[
 def told(run: Run) -> str:
     """What a run came to, in short."""
     probes = run.received - len(run.replies)
-    return f"{len(run.replies)} calls{f' and {probes} others' if probes else ''}, {run.fault or f'{len(run.rows)} rows'}"
+    return f"{len(run.replies)} calls{f' and {probes} for no row' if probes else ''}, {run.fault or f'{len(run.rows)} rows'}"
 
 
 def main() -> None:
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.1, help="seconds before each reply")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
-        venvs = asked.venvs or Path(scratch, "venvs")
+        venvs = (asked.venvs or Path(scratch, "venvs")).absolute()
         server = ModelServer().start()
         server.state.latency, server.state.spread = asked.latency, 0.5
         for tool in TOOLS:

@@ -39,13 +39,12 @@ class Tool:
         return venvs / self.name / "bin" / "python" if self.requirement else Path(sys.executable)
 
 
-GLAND = Tool("gland", "run_gland.py")
+GLAND = Tool("gland", "run_gland.py", version="of this checkout")
 DISTILABEL = Tool("distilabel", "run_distilabel.py", "distilabel[openai]", "1.5.3", missing=("requests",))
 CURATOR = Tool("curator", "run_curator.py", "bespokelabs-curator", "0.1.31")
 DATA_DESIGNER = Tool("data-designer", "run_data_designer.py", "data-designer", "0.9.6", newer="0.9.7")
 SDG_HUB = Tool("sdg-hub", "run_sdg_hub.py", "sdg-hub", "0.9.4")
 TOOLS = (GLAND, DISTILABEL, CURATOR, DATA_DESIGNER, SDG_HUB)
-
 
 NEW_TEXT = {"question": "Late tide, case 123"}
 
@@ -74,10 +73,10 @@ WAYS = (
 )
 
 
-def environment(home: Path) -> dict[str, str]:
-    """What a tool's process sees: no key, no cache but under `home`, this checkout importable for GLAND."""
+def environment(tool: Tool, home: Path) -> dict[str, str]:
+    """What a tool's process sees: no key, no cache but under `home`, and for GLAND this checkout."""
     kept = {name: value for name, value in os.environ.items() if not re.search("_API_KEY$|^GLAND_|^PYTHON|_proxy$", name, re.IGNORECASE)}
-    return {**kept, **QUIET, "HOME": str(home), "PYTHONPATH": str(ROOT)}
+    return {**kept, **QUIET, "HOME": str(home), **({} if tool.requirement else {"PYTHONPATH": str(ROOT)})}
 
 
 def install(tool: Tool, venvs: Path) -> str:

@@ -86,13 +86,14 @@ class Trial:
         with open(self._folder / "log.txt", "ab") as log:
             process = subprocess.Popen(
                 [self._way.tool.python(self._venvs), "-P", script, self._server.url, self._folder, told, out, taken],
-                cwd=self._folder, env=environment(self._folder), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                cwd=self._folder, env=environment(self._way.tool, self._folder), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
             )  # fmt: skip
         fault, usage = self._watch(process, kill_after)
+        took = time.perf_counter() - began
         seen = self._server.log[since:]
         replies = [(self._for(one["body"]), said(one["body"])) for one in seen if one["answered"]]
         rows = json.loads(out.read_text()) if out.exists() else []
-        took = time.perf_counter() - began
         return Run(fault, rows, len(seen), [one for one in replies if one[0]], usage.ru_utime + usage.ru_stime, took)
 
     def _watch(self, process: subprocess.Popen[bytes], kill_after: int | None) -> tuple[str, resource.struct_rusage]:
