@@ -53,12 +53,16 @@ def keep_up_to_date(taxonomy: Path, warehouse: Path, paid: dg.JobDefinition, fre
         metas = Partitions(warehouse).metas()
         plan = make_plan(project, metas)
         if project.automation.paid and plan.out_of_date():
-            return _request(context.instance, paid, project, _state(project, plan, metas))
+            wanted = digest(sorted(recipe_hashes(project).items()))
+            latest = context.instance.get_runs(dg.RunsFilter(job_name=paid.name, tags={WANTED: wanted}), limit=1)
+            if latest and latest[0].status is dg.DagsterRunStatus.CANCELED:
+                return dg.SkipReason(f"the run for this was canceled; the next edit, or the job {paid.name} by hand, starts another")
+            return dg.RunRequest(run_key=_state(project, plan, metas), job_name=paid.name, tags={WANTED: wanted})
         following, whole = plan.free(), whole_levels(project, warehouse, metas)
         if following.out_of_date() or _behind(whole, metas):
             # Tried again after an hour, since trying costs nothing.
             state = [_state(project, following, metas), [each.fingerprint for each in whole.values()], f"{datetime.now(UTC):%Y%m%d%H}"]
-            return _request(context.instance, free, project, digest(state))
+            return dg.RunRequest(run_key=digest(state), job_name=free.name)
         left = len(plan.out_of_date())
         if not left:
             return dg.SkipReason("everything is up to date")
@@ -66,14 +70,6 @@ def keep_up_to_date(taxonomy: Path, warehouse: Path, paid: dg.JobDefinition, fre
         return dg.SkipReason(f"{wait} for a build; paid = true under [automation] in the taxonomy lets it start by itself")
 
     return keep
-
-
-def _request(instance: dg.DagsterInstance, job: dg.JobDefinition, project: Project, state: str) -> dg.RunRequest | dg.SkipReason:
-    wanted = digest(sorted(recipe_hashes(project).items()))
-    latest = instance.get_runs(dg.RunsFilter(job_name=job.name, tags={WANTED: wanted}), limit=1)
-    if latest and latest[0].status is dg.DagsterRunStatus.CANCELED:
-        return dg.SkipReason(f"the run for this was canceled; the next edit, or the job {job.name} by hand, starts another")
-    return dg.RunRequest(run_key=state, job_name=job.name, tags={WANTED: wanted})
 
 
 def _behind(whole: dict[str, Whole], metas: Metas) -> bool:

@@ -18,7 +18,7 @@ from gland_assets.assets.provenance import GONE, OTHER, Latest, parents, says_so
 from gland_assets.assets.recipes import recipe_key, report_recipe
 from gland_assets.assets.records import FINGERPRINT_TAG, Recorded, Records
 from gland_assets.assets.whole import Whole, whole_levels
-from gland_assets.core.errors import WarehouseError
+from gland_assets.core.errors import DamagedPartition, WarehouseError
 from gland_assets.core.levels import PARTITIONED, RECIPE_VERSION, UNPARTITIONED, UPSTREAM
 from gland_assets.core.plan import Metas, recipe_hash, recipe_used, shared_recipe_hash
 from gland_assets.core.project import Project
@@ -89,7 +89,7 @@ class _Report:
             if meta is None:
                 if recorded is not None:
                     self.gone(level, slug, recorded, latest)
-            elif not says_so(recorded, meta, versions_used(meta), latest) and not self.recent(meta.written_at):
+            elif not says_so(recorded, meta, versions_used(meta), latest) and not self.in_the_making(level, slug, meta):
                 self.count()
                 self.materialization(level, slug, standing_tags(meta, versions_used(meta), latest), self.metadata(meta))
 
@@ -108,7 +108,7 @@ class _Report:
 
     def gone(self, level: str, slug: str, recorded: Recorded, latest: Latest) -> None:
         used = {recipe_key(level): GONE, **{dg.AssetKey(name): recorded.inputs.get(name, "") for name in UPSTREAM[level]}}
-        if recorded.inputs.get(recipe_key(level).to_user_string()) != GONE:
+        if recorded.inputs.get(recipe_key(level).to_user_string()) != GONE and not self.in_the_making(level, slug, None):
             self.count()
             own = {DATA_VERSION_TAG: recorded.version, CODE_VERSION_TAG: recorded.code or RECIPE_VERSION[level]}
             metadata = {
@@ -155,6 +155,14 @@ class _Report:
         if key not in self.known:
             self.known[key] = self.records.latest(key, [discipline.slug for discipline in self.disciplines])
         return self.known[key]
+
+    def in_the_making(self, level: str, slug: str, meta: PartitionMeta | None) -> bool:
+        """Whether somebody has just written the partition, or writes it while this pass goes on."""
+        try:
+            now = self.partitions.meta(level, slug)
+        except DamagedPartition:
+            now = None
+        return (now and now.stamp) != (meta and meta.stamp) or (meta is not None and self.recent(meta.written_at))
 
     def recent(self, written_at: datetime | None) -> bool:
         return self.settled is not None and written_at is not None and written_at > self.settled
