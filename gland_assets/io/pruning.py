@@ -20,12 +20,10 @@ from gland_assets.core.plan import make_plan
 from gland_assets.core.project import Project
 from gland_assets.core.requests import Reply, Request
 from gland_assets.core.state import PartitionMeta
-from gland_assets.io.foresight import in_store
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.locks import holder, is_locked, lock_path, try_lock
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.store import ResponseStore
-from gland_assets.io.walk import Miss, Walk
 
 LOCKS = "locks"
 AT_ONCE = 500  # replies
@@ -167,6 +165,9 @@ class Unreferenced:
 
     def _referenced(self, slug: str) -> frozenset[str] | None:
         """The keys a discipline stands on; None when some level is out of date or some reply missing, so that they cannot all be known."""
+        from gland_assets.io.foresight import in_store  # here: `gland status` asks for removed disciplines alone
+        from gland_assets.io.walk import Miss, Walk
+
         plan = make_plan(self._project, self._metas(slug), [slug]).of(slug)
         if any(plan[stage].state != "fresh" for stage in GENERATED):
             return None
