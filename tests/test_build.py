@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
 import duckdb
-import psutil
 import pytest
 
 from gland_assets.io.project import load_project
@@ -162,46 +161,14 @@ def test_a_removed_discipline_drops_out_and_a_new_one_costs_only_itself(tmp_path
     assert len(rows(folder, "select distinct discipline from dataset")) == 3
 
 
-def kill(process: subprocess.Popen[str], workers_too: bool) -> None:
-    """SIGKILL, as the kernel does it when memory runs out: no word of warning."""
-    family = psutil.Process(process.pid).children(recursive=True) if workers_too else []
-    for one in (*family, process):
-        one.kill()
-    process.communicate()
-
-
-def test_a_killed_build_pays_for_nothing_twice(tmp_path: Path, server: ModelServer) -> None:
-    whole = served(tmp_path / "whole", server)
-    assert build(whole)[0] == 0
-    wanted, calls = rows(whole, CONTENT), server.answered
-    server.reset()
-    folder = served(tmp_path / "killed", server)
-    for share, workers_too in ((0.2, False), (0.5, True), (0.8, True)):
-        server.state.latency = 0.05
-        process = gland_process(folder, "build", "--yes", "--workers", "2", env=KEY)
-        deadline = time.monotonic() + 120
-        while server.answered < share * calls and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert process.poll() is None, "the build was to be killed midway"
-        kill(process, workers_too)
-        time.sleep(1.5)  # workers that were left notice that their parent is gone
-    server.state.latency = 0.0
-    code, said = build(folder)
-    assert code == 0, said
-    assert rows(folder, CONTENT) == wanted
-    # Nothing that was stored is asked for again: only what was on its way at a kill, at most 8 requests each time.
-    assert server.answered - calls <= 3 * PARALLEL
-    [(paid, stored)] = rows(folder, "select count(*), count(distinct request_key) from requests")
-    assert paid == stored == calls
-
-
-def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path, server: ModelServer) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_stopping_is_clean_and_says_how_to_go_on(tmp_path: Path, server: ModelServer, how: signal.Signals) -> None:
     folder = served(tmp_path / "stopped", server)
     server.state.latency = 0.3
-    process = gland_process(folder, "build", "--yes", env=KEY)
+    process = gland_process(folder, "build", "--yes", env=KEY, apart=True)
     while server.answered < 4 and process.poll() is None:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, how)  # the build and its workers, as a terminal and a service manager do it
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
     assert "gland build" in out + err and "Traceback" not in out + err

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 
 from gland_assets.core.budget import Caps
 from gland_assets.core.cost import usd
-from gland_assets.core.errors import EnvironmentFault, Stopped
+from gland_assets.core.errors import EnvironmentFault, Stopped, WarehouseError
 from gland_assets.core.fanout import each
 from gland_assets.core.progress import Asked
 from gland_assets.core.project import Deployment
@@ -214,6 +215,31 @@ def test_a_killed_build_pays_for_nothing_twice(server: ModelServer, bench: Bench
     assert server.answered == 60 - stored
     assert len(bench.requests()) == 60  # what the killed build paid is in the ledger now, under its own name
     assert len({row["build_id"] for row in bench.requests()}) == 2
+
+
+def test_no_reply_is_asked_for_that_could_not_be_kept(server: ModelServer, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gland_assets.io.store.BUSY_SECONDS", 0.05)
+    ask(bench.gateway(deployment(server.url)), request("first"))
+    with closing(sqlite3.connect(bench.warehouse / "responses.sqlite", isolation_level=None)) as holder:
+        holder.execute("begin exclusive")
+        [told] = ask(bench.gateway(deployment(server.url)), request("second"))
+        assert isinstance(told, WarehouseError) and "locked by another process" in str(told)
+        assert server.count == 1
+    [(_, reply)] = ask(bench.gateway(deployment(server.url)), request("second"))
+    assert not reply.reused
+
+
+def test_a_reply_that_was_paid_for_and_is_lost_is_told_and_not_paid_for_again(server: ModelServer, bench: Bench) -> None:
+    first = bench.gateway(deployment(server.url))
+    ask(first, request("first"), request("second"))
+    first.flush()
+    first.store.close()
+    for path in bench.warehouse.glob("responses.sqlite*"):
+        path.unlink()
+    again = bench.gateway(deployment(server.url))
+    told, (_, reply) = ask(again, request("first"), request("third"))
+    assert isinstance(told, WarehouseError) and "has lost replies that were paid for: 2 are on record" in str(told)
+    assert not reply.reused and server.count == 3
 
 
 def test_rejected_replies_are_stored_and_their_seeds_are_walked_again(server: ModelServer, bench: Bench) -> None:

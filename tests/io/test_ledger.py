@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -26,6 +28,8 @@ from gland_assets.core.tables import TABLES
 from gland_assets.io import ledger as ledger_module
 from gland_assets.io import ledger_export
 from gland_assets.io.ledger import Ledger, Spent
+from gland_assets.io.ledger_layout import UNKNOWN
+from gland_assets.io.store import ResponseStore
 from tests.io.asking import NOON, reply, request
 
 RECORDS = st.lists(
@@ -239,6 +243,62 @@ def test_spending_by_discipline(ledger: Ledger) -> None:
     ledger.record(reply("three", usd=Decimal("0.25")), request(discipline="algebra"), True)
     assert {slug: spent.usd for slug, spent in ledger.spent_by_discipline().items()} == {"logic": Decimal("0.5"), "algebra": Decimal("0.5")}
     assert replace(ledger.spent("algebra"), usd=Decimal(0)) == Spent(2, 24, 18, Decimal(0), 0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(RECORDS, st.integers(0, 25), st.booleans())
+def test_a_lost_ledger_is_made_again_from_its_exports_and_the_stored_replies(
+    records: list[tuple[int, str, Decimal | None, int, bool]], synced: int, with_exports: bool
+) -> None:
+    """What was exported comes back whole; of what came after, all but whether a reply was used."""
+    with TemporaryDirectory() as folder:
+        ledger, store = Ledger(Path(folder)), ResponseStore(Path(folder) / "responses.sqlite")
+        build_id = ledger.start_build("0.1.0", "taxonomy")
+        known: set[str] = set()
+        for count, (number, slug, usd, tokens, accepted) in enumerate(records):
+            if count == synced:
+                ledger.sync()
+                known = {row["request_key"] for row in exported(ledger, "requests")}
+            paid = reply(f"key-{number}", usd=usd, prompt_tokens=tokens, build_id=build_id)
+            standing = asyncio.run(store.put(paid, request(discipline=slug), "model-a"))
+            ledger.record(standing, request(discipline=slug), accepted)
+        ledger.flush()
+        before = rows_of(ledger, "requests"), rows_of(ledger, "spending")
+        ledger.close()
+        store.close()
+        for path in Path(folder).glob("ledger.sqlite*"):
+            path.unlink()
+        if not with_exports and known:
+            shutil.rmtree(ledger.folder)
+            known = set()
+        again = Ledger(Path(folder))
+        assert again.restore() == len(before[0])
+        assert again.restore() == len(before[0]), "once"
+        after = rows_of(again, "requests"), rows_of(again, "spending")
+        assert after[1] == before[1]
+        lost = {row["request_key"] for row in before[0]} - known
+        assert [row | {"accepted": None} for row in after[0]] == [row | {"accepted": None} for row in before[0]]
+        assert {row["request_key"] for row in after[0] if row["accepted"] == UNKNOWN} == lost
+        again.sync()
+        assert [row["accepted"] for row in exported(again, "requests") if row["request_key"] in lost] == [None] * len(lost)
+        again.close()
+
+
+def rows_of(ledger: Ledger, table: str) -> list[dict[str, Any]]:
+    with ledger.reading() as connection:
+        return [dict(row) for row in connection.execute(f"select * from {table} order by 1, 2")]
+
+
+@pytest.mark.parametrize("keep", [0, 50, -1])
+def test_a_damaged_export_is_written_again(ledger: Ledger, keep: int) -> None:
+    build_id = ledger.start_build("0.1.0", "taxonomy")
+    ledger.record(reply("key", build_id=build_id), request(), True)
+    ledger.sync()
+    whole = {table: exported(ledger, table) for table in ("requests", "builds", "prompts")}
+    for path in ledger.folder.iterdir():
+        path.write_bytes(path.read_bytes()[:keep])
+    ledger.sync()
+    assert {table: exported(ledger, table) for table in whole} == whole
 
 
 def test_what_is_forgotten_stays_on_record_and_may_be_paid_for_again(ledger: Ledger) -> None:

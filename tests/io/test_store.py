@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sqlite3
@@ -184,6 +185,50 @@ def test_a_damaged_file_says_what_to_do(store: ResponseStore) -> None:
         store.get(["key"])
     with pytest.raises(WarehouseError, match="damaged"):
         put(store, reply("key"))
+
+
+FILLS_THE_DISK = """
+import asyncio, resource, signal, sys
+from pathlib import Path
+from gland_assets.core.errors import WarehouseError
+from gland_assets.io.store import ResponseStore
+from tests.io.asking import reply, request
+store = ResponseStore(Path(sys.argv[1]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+async def wave(numbers):
+    putting = [store.put(reply(f"key-{number}", "x" * 2000), request(), "model-a") for number in numbers]
+    return await asyncio.gather(*putting, return_exceptions=True)
+def put(numbers):
+    failed = []
+    for start in range(0, len(numbers), 20):
+        for number, answer in zip(numbers[start:], asyncio.run(wave(numbers[start:start + 20]))):
+            if isinstance(answer, WarehouseError):
+                failed.append(number)
+                assert "make room" in str(answer), answer
+            else:
+                assert not isinstance(answer, BaseException), answer
+    return failed
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
+failed = put(range(400))
+print(failed, flush=True)
+sys.stdin.readline()
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert put(failed) == []
+store.close()
+"""
+
+
+def test_a_disk_that_fills_up_during_a_commit_loses_nothing_that_was_told_stored(store: ResponseStore) -> None:
+    command = [sys.executable, "-c", FILLS_THE_DISK, str(store.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        failed = {f"key-{number}" for number in json.loads(child.stdout.readline())}
+        every = {f"key-{number}" for number in range(400)}
+        assert 20 < len(failed) < 400
+        assert set(store.get(every)) == every - failed, "a commit is whole or not at all"
+        child.communicate("\n")
+    assert child.returncode == 0
+    assert set(store.get(every)) == every, "with room again the same process stores what it could not"
 
 
 def test_a_locked_file_says_what_to_do(store: ResponseStore, monkeypatch: pytest.MonkeyPatch) -> None:
