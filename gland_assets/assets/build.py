@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from gland_assets.assets.tasks import Finished, Orders, Task
+from gland_assets.assets.tasks import Finished, Flag, Orders, Task
 from gland_assets.core.errors import BudgetReached, GlandError, Stopped, WarehouseError
 from gland_assets.core.plan import Plan, make_plan
 from gland_assets.core.progress import DisciplineDone, Event, Published
@@ -113,8 +114,8 @@ class _Crew:
     def __init__(self, project: Project, orders: Orders, size: int, on_event: Callable[[Event], None], stop: Callable[[], bool]) -> None:
         context = multiprocessing.get_context("spawn")
         self._project, self._warehouse = project, orders.warehouse
-        self._stop_flag, self._stop, self._on_event = context.Event(), stop, on_event
-        self._ready = context.Event()
+        self._stop_flag, self._stop, self._on_event = Flag(), stop, on_event
+        self._ready = Flag()
         self._result = BuildResult(orders.build_id)
         self._published_at = time.monotonic()
         self._workers: list[tuple[SpawnProcess, Connection]] = []
@@ -123,6 +124,7 @@ class _Crew:
         self._given: dict[int, Task] = {}
         self._elsewhere: set[str] = set()  # disciplines found to be in other hands
         self._fault: GlandError | None = None
+        resource_tracker.ensure_running()  # else it starts with the first worker, and takes it out of its shelter
         for number in range(size):
             theirs, ours = context.Pipe(duplex=False)
             told, telling = context.Pipe(duplex=False)

@@ -1,5 +1,6 @@
 """What a build and its worker processes say to each other."""
 
+import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -7,6 +8,21 @@ from pathlib import Path
 
 from gland_assets.core.errors import GlandError
 from gland_assets.core.levels import UNPARTITIONED
+
+
+class Flag:
+    """A sign that all processes of a build see. It has no lock: one that is killed while it looks keeps no other from looking."""
+
+    def __init__(self) -> None:
+        self._raised = multiprocessing.get_context("spawn").RawValue("b", 0)
+
+    def set(self) -> None:
+        """Raise it, for good."""
+        self._raised.value = 1
+
+    def is_set(self) -> bool:
+        """Whether it has been raised."""
+        return bool(self._raised.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stderr, suppress
 from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Event as Signal
 from queue import SimpleQueue
 
 import dagster as dg
@@ -24,17 +24,17 @@ from gland_assets.assets.lost import process_tag
 from gland_assets.assets.partitions import sync_partitions
 from gland_assets.assets.records import Records
 from gland_assets.assets.reporting import report
-from gland_assets.assets.tasks import Finished, Orders, Task
+from gland_assets.assets.tasks import Finished, Flag, Orders, Task
 from gland_assets.assets.up_to_date import report_up_to_date
 from gland_assets.core.errors import GlandError, Stopped, WarehouseBusy
 from gland_assets.core.progress import DisciplineDone, Event, LevelDone, Published
 from gland_assets.io.builder import open_builder
 from gland_assets.io.project import load_project
 
-WAIT_S = 0.2
+WAIT_S = 0.05
 
 
-def work(worker: int, orders: Orders, tasks: Connection, events: Connection, ready: Signal, stop: Signal) -> None:
+def work(worker: int, orders: Orders, tasks: Connection, events: Connection, ready: Flag, stop: Flag) -> None:
     """Run the tasks that come through `tasks` until None comes or the parent is gone.
 
     Worker 0 tells Dagster what is declared before any run begins, and the others wait until it is `ready`.
@@ -44,30 +44,37 @@ def work(worker: int, orders: Orders, tasks: Connection, events: Connection, rea
     starter = multiprocessing.parent_process()
     parent = starter.pid if starter else os.getppid()  # as it was when this process was started: it may be gone by now
     outbox: SimpleQueue[Event | Finished | None] = SimpleQueue()
-    post = threading.Thread(target=_post, args=(outbox, events), name="post", daemon=True)
-    post.start()
-    try:
-        _work(worker, orders, tasks, outbox.put, ready, lambda: stop.is_set() or os.getppid() != parent)
-    except GlandError as fault:
-        outbox.put(Finished(worker, Task(None), fault))
-    finally:
-        outbox.put(None)
-        post.join()
+    unknown: list[BaseException] = []
 
+    def run() -> None:
+        try:
+            _work(worker, orders, tasks, outbox.put, ready, lambda: stop.is_set() or os.getppid() != parent)
+        except GlandError as fault:
+            outbox.put(Finished(worker, Task(None), fault))
+        except BaseException as error:
+            unknown.append(error)
+        finally:
+            outbox.put(None)
 
-def _post(outbox: "SimpleQueue[Event | Finished | None]", events: Connection) -> None:
-    """Send on what is told, so that whoever tells need not wait for the parent to listen."""
-    with suppress(OSError):  # it is gone
+    # In a thread, for in the main one Dagster would set signal handlers of its own, and a SIGTERM would break off what is under way. The
+    # main one sends on what is told, so that whoever tells need not wait for the parent to listen.
+    working = threading.Thread(target=run, name="work", daemon=True)
+    working.start()
+    with suppress(OSError):  # the parent is gone
         while (event := outbox.get()) is not None:
             events.send(event)
+    working.join()
+    if unknown:
+        raise unknown[0]
 
 
 def _work(
-    worker: int, orders: Orders, tasks: Connection, tell: Callable[[Event | Finished], None], ready: Signal, stopping: Callable[[], bool]
+    worker: int, orders: Orders, tasks: Connection, tell: Callable[[Event | Finished], None], ready: Flag, stopping: Callable[[], bool]
 ) -> None:
-    while worker and not ready.wait(WAIT_S):
+    while worker and not ready.is_set():
         if stopping():
             return
+        time.sleep(WAIT_S)
     project = load_project(orders.taxonomy)
     with records_told(orders.warehouse):
         instance = open_instance(orders.warehouse)
