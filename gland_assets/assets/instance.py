@@ -61,7 +61,7 @@ def records_told(warehouse: Path) -> Iterator[None]:
     except GlandError:
         raise
     except Exception as error:
-        if not isinstance(error, OSError) and _module(error) not in (*DATABASE, "alembic", "yaml", "dagster"):
+        if not isinstance(error, OSError | UnicodeDecodeError) and _module(error) not in (*DATABASE, "alembic", "yaml", "dagster"):
             raise
         raise _told(warehouse, error) from error
 

@@ -58,7 +58,7 @@ def work(worker: int, orders: Orders, tasks: Connection, events: Connection, rea
 
     # In a thread, for in the main one Dagster would set signal handlers of its own, and a SIGTERM would break off what is under way. The
     # main one sends on what is told, so that whoever tells need not wait for the parent to listen.
-    working = threading.Thread(target=run, name="work")
+    working = threading.Thread(target=run, name="work", daemon=True)
     working.start()
     with suppress(OSError):  # the parent is gone
         while (event := outbox.get()) is not None:

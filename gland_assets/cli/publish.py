@@ -30,12 +30,14 @@ def bring_up(project: Project, warehouse: Path) -> Published:
 
     Raises WarehouseBusy when another process holds gland.duckdb.
     """
+    from gland_assets.io.durable import sweep
     from gland_assets.io.ledger import Ledger
     from gland_assets.io.live import write_live
     from gland_assets.io.minhash import compute_duplicates, update_index
     from gland_assets.io.partitions import Partitions
     from gland_assets.io.warehouse import publish as publish_now
 
+    sweep(warehouse)
     with closing(Ledger(warehouse)) as ledger:
         if ledger.exists():
             ledger.sync()

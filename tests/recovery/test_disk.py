@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
@@ -25,8 +24,8 @@ def test_a_disk_that_fills_up_costs_at_most_what_was_on_its_way(built: Built, tm
         server.reset()
         with small_disk(built.folder, tmp_path / f"of {room}", room) as disk:
             ran = disk.run("build", "--yes", "--workers", "1", env=KEY)
-            assert ran.code == 2 and re.search("make room|free space", ran.err), ran.err
-            assert "Traceback" not in ran.err and "[SQL" not in ran.err, ran.err
+            assert ran.code == 2 and ("make room" in ran.err or "free space" in ran.err), ran.err
+            assert "Traceback" not in ran.err and "[SQL" not in ran.err
             assert (server.count == 0) == (room == 60_000)
             assert list(disk.folder.rglob(f"*{PART}")) == []
             disk.make_room()

@@ -37,9 +37,6 @@ def held(path: Path) -> Iterator[None]:
 
 DAMAGES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "runs overwritten": ("history/runs.db", lambda path: overwrite(path, 4096, 10**9)),
-    "runs of no table": ("history/runs.db", lambda path: drop(path, "runs")),
-    "events without a head": ("history/runs/index.db", lambda path: overwrite(path, 0, 100)),
-    "events cut short": ("history/runs/index.db", lambda path: cut(path, 9000)),
     "no partition keys": ("history/runs/index.db", lambda path: drop(path, "dynamic_partitions")),
     "no settings": ("dagster.yaml", lambda path: overwrite(path, 0, 20)),
 }
