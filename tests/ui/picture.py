@@ -46,7 +46,7 @@ def main() -> None:
         subprocess.run(build, cwd=ROOT, env=os.environ | {"TEST_KEY": "x"}, check=True)
         with running(taxonomy) as interface:
             interface.wait_for_ticks("taxonomy_watch", 1)
-            with new_page(browser, 1530, 1500) as page:
+            with new_page(browser, 1700, 1500) as page:
                 draw(page, interface.url, PICTURE)
             interface.stop(signal.SIGINT)
     server.stop()
