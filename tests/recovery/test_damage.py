@@ -166,3 +166,33 @@ def test_a_store_of_which_nothing_can_be_read_stays_as_it_is(built: Built) -> No
     assert path.read_bytes() == damaged and sorted(built.warehouse.glob("responses.sqlite*")) == [path]
     path.unlink()
     assert "there is no" in gland(built.folder, "salvage").err
+
+
+@pytest.mark.parametrize("damage", ["of no table", "its head overwritten", "all but its head overwritten"])
+def test_a_damaged_ledger_is_told_and_made_again_once_it_is_out_of_the_way(built: Built, server: ModelServer, damage: str) -> None:
+    with closing(Ledger(built.warehouse)) as ledger:
+        spent = ledger.spent_by_discipline()
+    built.edit()
+    path = built.warehouse / "ledger.sqlite"
+    DAMAGES[damage](path)
+    ran = gland(built.folder, "build", "--yes")
+    assert ran.code == 2 and f"{path} is damaged" in ran.err and "move it away with its -wal and -shm files and run again" in ran.err
+    assert server.count == 0 and "Traceback" not in ran.err
+    for part in built.warehouse.glob("ledger.sqlite*"):
+        part.rename(built.folder / part.name)
+    assert gland(built.folder, "plan", "--json").json["requests"]["calls"] == 2
+    with closing(Ledger(built.warehouse)) as ledger:
+        assert ledger.spent_by_discipline() == spent
+
+
+def test_a_damaged_published_file_is_told_and_made_again_once_it_is_out_of_the_way(built: Built) -> None:
+    path = built.warehouse / "gland.duckdb"
+    overwrite(path, 8192, 10**9)
+    damaged = path.read_bytes()
+    for verb in (["build"], ["publish"]):
+        ran = gland(built.folder, *verb)
+        assert ran.code == 2 and f"{path} is damaged" in ran.err and "move the file away and run `gland publish`" in ran.err, ran.err
+    assert path.read_bytes() == damaged
+    path.rename(built.folder / "damaged.duckdb")
+    assert gland(built.folder, "publish").code == 0
+    assert digests(built.folder) == built.digests
