@@ -237,7 +237,8 @@ def test_a_reply_that_was_paid_for_and_is_lost_is_told_and_not_paid_for_again(se
     for path in bench.warehouse.glob("responses.sqlite*"):
         path.unlink()
     again = bench.gateway(deployment(server.url))
-    told, (_, reply) = ask(again, request("first"), request("third"))
+    [told] = ask(again, request("first"))
+    [(_, reply)] = ask(again, request("third"))
     assert isinstance(told, WarehouseError) and "has lost replies that were paid for: 2 are on record" in str(told)
     assert not reply.reused and server.count == 3
 
