@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData as Target
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from gland_assets.assets.whole import whole_levels
@@ -45,7 +46,7 @@ def up_to_date(taxonomy: Path, warehouse: Path) -> dg.AssetChecksDefinition:
 
 def report_up_to_date(instance: dg.DagsterInstance, project: Project, warehouse: Path) -> list[str]:
     """Record the check's outcome, without a run, for each level where it differs from what was last recorded, or is older than what was
-    made since: Dagster disregards a check from before the latest materialization. Returns those levels."""
+    made since: Dagster disregards a check that is not of the latest materialization. Returns those levels."""
     keys = {level: dg.AssetCheckKey(dg.AssetKey(level), NAME) for level in LEVELS}
     recorded = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
     made = {
@@ -55,8 +56,9 @@ def report_up_to_date(instance: dg.DagsterInstance, project: Project, warehouse:
     told = []
     for level, seen in _seen(project, warehouse).items():
         key = keys[level]
-        if not _holds(instance, recorded.get(key), seen, made.get(key.asset_key)):
-            instance.report_runless_asset_event(_evaluation(level, seen))
+        latest = made.get(key.asset_key)
+        if not _holds(instance, recorded.get(key), seen, latest):
+            instance.report_runless_asset_event(_evaluation(level, seen, latest))
             told.append(level)
     return told
 
@@ -71,17 +73,21 @@ def _holds(
     if not isinstance(evaluation, dg.AssetCheckEvaluation):  # planned
         run = instance.get_run_by_id(record.run_id)
         return run is not None and not run.is_finished
-    current = made is None or made.run_id == record.run_id or made.timestamp < record.create_timestamp
+    target = evaluation.target_materialization_data
+    current = made is None or made.run_id == record.run_id or (target is not None and target.storage_id == made.storage_id)
     return current and {name: entry.value for name, entry in evaluation.metadata.items()} == seen
 
 
-def _evaluation(level: str, seen: Mapping[str, Any]) -> dg.AssetCheckEvaluation:
+def _evaluation(level: str, seen: Mapping[str, Any], made: dg.EventLogRecord | None) -> dg.AssetCheckEvaluation:
     entries: dict[str, dg.MetadataValue[Any]] = {
         name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.text(value) for name, value in seen.items()
     }
+    # Named by its number: without it Dagster goes by times, and its SQLite keeps those of checks to the second.
+    target = made and Target(storage_id=made.storage_id, run_id=made.run_id, timestamp=made.timestamp)
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(level), check_name=NAME, passed=_passes(seen), severity=dg.AssetCheckSeverity.WARN, metadata=entries
-    )
+        asset_key=dg.AssetKey(level), check_name=NAME, passed=_passes(seen), severity=dg.AssetCheckSeverity.WARN, metadata=entries,
+        target_materialization_data=target,
+    )  # fmt: skip
 
 
 def _seen(project: Project, warehouse: Path) -> dict[str, dict[str, Any]]:
