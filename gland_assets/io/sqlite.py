@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -21,6 +22,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 BUSY_SECONDS = 60.0  # how long a write waits for other processes' writes
+WAL_POLL_S = 0.01
 GROUP = 2000  # most items in one commit
 FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """What reading a file may raise: an error that quotes a damaged file is no text itself."""
@@ -41,7 +43,7 @@ def connect(
     except (OSError, sqlite3.Error) as error:
         raise explained(path, error) from None
     try:
-        _prepare(path, connection, ddl, version, upgrades or {})
+        _prepare(path, connection, ddl, version, upgrades or {}, busy_seconds)
     except FAULTS as error:
         connection.close()
         raise explained(path, error) from None
@@ -51,12 +53,13 @@ def connect(
     return connection
 
 
-def _prepare(path: Path, connection: sqlite3.Connection, ddl: str, version: int, upgrades: Mapping[int, str]) -> None:
+def _prepare(
+    path: Path, connection: sqlite3.Connection, ddl: str, version: int, upgrades: Mapping[int, str], busy_seconds: float
+) -> None:  # fmt: skip
     found = _layout(connection)
     if found > version:
         raise WarehouseError(f"{path} was written by a newer GLAND (layout {found}, here {version}); upgrade with `pip install -U gland`")
-    if connection.execute("pragma journal_mode").fetchone()[0] != "wal":
-        connection.execute("pragma journal_mode = wal")
+    _use_wal(connection, busy_seconds)
     connection.execute("pragma synchronous = full")
     if found < version:
         connection.execute("begin immediate")
@@ -75,6 +78,20 @@ def _prepare(path: Path, connection: sqlite3.Connection, ddl: str, version: int,
     gone = [name for name in re.findall(r"create table if not exists (\w+)", ddl) if name not in standing]
     if gone:
         raise damaged(path, f"its table {gone[0]} is gone")
+
+
+def _use_wal(connection: sqlite3.Connection, busy_seconds: float) -> None:
+    """SQLite does not wait for others before it changes a file's journal, as it does everywhere else: several open a new file at once."""
+    deadline = time.monotonic() + busy_seconds
+    while True:
+        try:
+            if connection.execute("pragma journal_mode").fetchone()[0] != "wal":
+                connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= deadline:
+                raise
+        time.sleep(WAL_POLL_S)
 
 
 def _layout(connection: sqlite3.Connection) -> int:

@@ -9,7 +9,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -244,6 +246,19 @@ def test_a_locked_file_says_what_to_do(store: ResponseStore, monkeypatch: pytest
     put(store, reply("second"))
     holder.close()
     assert store.count() == 2
+
+
+def test_a_new_file_that_another_process_is_laying_out_is_waited_for(store: ResponseStore) -> None:
+    # SQLite itself does not wait here: `pragma journal_mode = wal` fails at once while another writes.
+    store.path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("create table theirs(a)")
+        other.execute("begin immediate")
+        done = threading.Timer(0.2, other.execute, ("commit",))
+        done.start()
+        store.prove()
+        done.join()
+    assert store.count() == 0
 
 
 def test_a_file_of_a_newer_version_is_left_alone(store: ResponseStore) -> None:
