@@ -24,7 +24,7 @@ name = "served"
 model = "openai/large-1"
 api_base = "{url}"
 key_env = "SMALL_KEY"
-max_parallel_requests = 8
+max_parallel_requests = {parallel}
 usd_per_million = {{ input = 1.0, output = 2.0 }}
 [defaults]
 pairs = {pairs}
@@ -39,7 +39,7 @@ def served(folder: Path, server: ModelServer, names: tuple[str, ...] = ("Logic",
     """A project whose model is the local server; `more` goes at the end of its head."""
     listed = ", ".join(f'"{name}"' for name in names)
     tree = f'\n[[field]]\nname = "All"\n[[field.subfield]]\nname = "Of it"\ndisciplines = [{listed}]\n'
-    return declare(folder, tree, HEAD.format(url=server.url, pairs=pairs) + more)
+    return declare(folder, tree, HEAD.format(url=server.url, pairs=pairs, parallel=8) + more)
 
 
 def build(folder: Path, *slugs: str) -> str:

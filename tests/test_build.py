@@ -14,24 +14,12 @@ import pytest
 
 from gland_assets.io.project import load_project
 from gland_assets.io.sql import useful_questions
+from tests.building import HEAD
 from tests.cli.running import declare, environment, gland_alone, gland_process
 from tests.server import ModelServer
 
 KEY = {"SMALL_KEY": "canary-7f1b6c"}
-SERVED = """[dataset]
-name = "served"
-[deployment.large]
-model = "openai/large-1"
-api_base = "{url}"
-key_env = "SMALL_KEY"
-max_parallel_requests = {parallel}
-usd_per_million = {{ input = 1.0, output = 2.0 }}
-[defaults]
-pairs = {pairs}
-subject_queries = 2
-subjects = [2, 3]
-sessions = [2, 3]
-"""
+SERVED = HEAD.replace("[3, 4]", "[2, 3]")  # smaller
 PARALLEL = 8
 CONTENT = "select * exclude (usd) from dataset order by id"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from gland_assets.assets.lost import UNFINISHED
 from gland_assets.assets.whole import Whole, whole_levels
 from gland_assets.core.errors import GlandError
 from gland_assets.core.hashing import digest
@@ -22,10 +23,7 @@ SECONDS = 15  # between two looks
 WANTED = "gland/wanted"
 """The tag of a run started here that says what was declared then."""
 
-UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]  # fmt: skip
+UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *UNFINISHED]
 MEANING = (
     "Brings signatures, duplicates and the published dataset in step with questions and answers, however those were made: that costs "
     "nothing. Asks a model only when taxonomy.toml says [automation] paid = true: then it brings up to date whatever an edit changes."

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from gland_assets.assets.raised import causes
 from gland_assets.core.errors import GlandError, WarehouseError
 from gland_assets.io.durable import write_text
 from gland_assets.io.locks import locked
@@ -68,13 +69,8 @@ def records_told(warehouse: Path) -> Iterator[None]:
 
 def records_fault(warehouse: Path, error: BaseException | None) -> WarehouseError | None:
     """The fault of Dagster's records inside an error of a run, as what to tell; None if there is none."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, Exception) and _module(error) in DATABASE:
-            return _told(warehouse, error)
-        seen.add(id(error))
-        error = getattr(error, "user_exception", None) or error.__cause__ or error.__context__
-    return None
+    found = next((each for each in causes(error) if isinstance(each, Exception) and _module(each) in DATABASE), None)
+    return None if found is None else _told(warehouse, found)
 
 
 def _module(error: Exception) -> str:

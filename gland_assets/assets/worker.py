@@ -22,6 +22,7 @@ from gland_assets.assets.definitions import definitions_for
 from gland_assets.assets.instance import QUIET, open_instance, records_fault, records_told
 from gland_assets.assets.lost import process_tag
 from gland_assets.assets.partitions import sync_partitions
+from gland_assets.assets.raised import causes
 from gland_assets.assets.records import Records
 from gland_assets.assets.reporting import report
 from gland_assets.assets.tasks import Finished, Flag, Orders, Task
@@ -157,10 +158,4 @@ def _rows(result: dg.ExecuteInProcessResult) -> int:
 
 def root_fault(error: BaseException | None) -> GlandError | None:
     """Our own error inside what Dagster wrapped it in; None if there is none."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, GlandError):
-            return error
-        seen.add(id(error))
-        error = getattr(error, "user_exception", None) or error.__cause__ or error.__context__
-    return None
+    return next((each for each in causes(error) if isinstance(each, GlandError)), None)

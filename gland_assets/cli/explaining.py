@@ -11,14 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from gland_assets.cli import reading, render
-from gland_assets.core.levels import DECLARED, PARTITIONED
+from gland_assets.core.levels import DECLARED, PARTITIONED, TURNS
 
 if TYPE_CHECKING:
     from gland_assets.core.project import Project
 
 STYLES = {"missing": "green", "stale": "yellow", "waiting": "dim", "fresh": "", "orphan": "red"}
-
-TWO_TURNS = ("subjects", "syllabi")
 
 Answer = Mapping[str, Any]
 
@@ -81,7 +79,7 @@ def _row(answer: Answer) -> None:
 
 def _request(answer: Answer) -> None:
     named = [(row["asset"], f"{row['row_id']}") for row in answer["rows"]]
-    turn = {1: ", the first turn", 2: ", the second turn"}[answer["turn"]] if answer["turn"] and answer["stage"] in TWO_TURNS else ""
+    turn = {1: ", the first turn", 2: ", the second turn"}[answer["turn"]] if answer["turn"] and TURNS[answer["stage"]] > 1 else ""
     stage = [("asked for", answer["stage"] + (f", row {answer['row']}" if answer["row"] else "") + turn)]
     render.put(_facts([*_about_request(answer, None), *stage, *((f"made in {asset}", row) for asset, row in named)]))
 

@@ -12,9 +12,10 @@ from gland_assets.cli.summary import shown_path
 def salvage(context: typer.Context) -> None:
     """Save what can be read of a damaged responses.sqlite; the damaged file is kept beside it."""
     from gland_assets.io.salvage import salvage as save
+    from gland_assets.io.store import store_path
 
     here = places(context)
-    path = here.project().store_path or here.warehouse / "responses.sqlite"
+    path = store_path(here.project(), here.warehouse)
     done = save(path)
     lost = f"; {render.several(done.lost, 'reply', 'replies')} cannot be read" if done.lost else ""
     render.say(f"{render.several(done.saved, 'reply', 'replies')} saved in {shown_path(path)}{lost}.")

@@ -19,6 +19,7 @@ from gland_assets.core.nearest import nearest
 if TYPE_CHECKING:
     from gland_assets.core.plan import Metas, Plan
     from gland_assets.core.project import Project
+    from gland_assets.io.store import ResponseStore
 
 KEY = re.compile(r"[0-9a-f]{8,32}")
 """What may be the beginning of a request's key."""
@@ -164,17 +165,19 @@ class _Asked:
         return None
 
     def _nothing(self, prefix: str) -> str:
-        store = self.project.store_path or self.here.warehouse / "responses.sqlite"
+        from gland_assets.io.store import store_path
+
+        store = store_path(self.project, self.here.warehouse)
         what = "subject, syllabus, session, key concept, question, answer or failed row"
         said = f"nothing has an id or a key that begins with {prefix}: no {what} in {self.here.warehouse}, "
         if KEY.fullmatch(prefix):
             return said + f"no reply in {store}, no paid request in the ledger, and no request that the next build will make"
         return said + "and requests are looked for by 8 digits of their key or more"
 
-    def _store(self) -> Any:
-        from gland_assets.io.store import ResponseStore
+    def _store(self) -> ResponseStore:
+        from gland_assets.io.store import ResponseStore, store_path
 
-        return ResponseStore(self.project.store_path or self.here.warehouse / "responses.sqlite")
+        return ResponseStore(store_path(self.project, self.here.warehouse))
 
 
 def _paid(source: Any, accepted: bool | None) -> dict[str, Any]:

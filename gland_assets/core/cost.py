@@ -34,6 +34,11 @@ def usd(price: Price | None, prompt_tokens: int, cached_tokens: int, completion_
     return (total / MILLION).quantize(NANO, rounding=ROUND_HALF_EVEN)
 
 
+def to_nanos(dollars: Decimal) -> int:
+    """Dollars as billionths of a dollar."""
+    return int(dollars.scaleb(9))
+
+
 def from_nanos(nanos: int) -> Decimal:
     """Billionths of a dollar as dollars."""
     return Decimal(nanos).scaleb(-9)

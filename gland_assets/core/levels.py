@@ -20,5 +20,8 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     "dataset": (*DECLARED, *GENERATED, "signatures", "duplicates"),
 }
 
+TURNS = {"subjects": 2, "syllabi": 2, "questions": 1, "answers": 1}
+"""Calls that a row takes when no reply is rejected: in two turns the second reads what the first has written."""
+
 RECIPE_VERSION = dict.fromkeys((*PARTITIONED, *UNPARTITIONED), "1")
 """Raised by hand when code changes what a level makes; a code change that leaves it alone remakes nothing."""

@@ -40,7 +40,7 @@ from gland_assets.io.gateway import Gateway
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.locks import discipline_lock, lock_path, try_lock
 from gland_assets.io.partitions import Partitions
-from gland_assets.io.store import ResponseStore
+from gland_assets.io.store import ResponseStore, store_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def open_builder(
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Builder]:
     """A builder with its gateway open; `cap` is the most that the build may spend, in dollars, beside the project's own budget."""
-    store = ResponseStore(project.store_path or warehouse / "responses.sqlite")
+    store = ResponseStore(store_path(project, warehouse))
     gateway = Gateway(project, store, Ledger(warehouse), build_id, caps_of(project, cap), on_event, stop)
     try:
         yield Builder(project, warehouse, gateway, build_id, stop)

@@ -17,17 +17,17 @@ from math import ceil
 from pathlib import Path
 
 from gland_assets.core.cost import estimate_tokens, usd
-from gland_assets.core.levels import GENERATED
+from gland_assets.core.levels import GENERATED, TURNS
 from gland_assets.core.plan import Plan
 from gland_assets.core.project import Deployment, Discipline, Project
 from gland_assets.core.records import Subject
 from gland_assets.core.requests import Reply, Request
-from gland_assets.io.history import TURNS, Call, History
+from gland_assets.io.history import Call, History
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.paid import paid_reply
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.prices import price_of
-from gland_assets.io.store import ResponseStore
+from gland_assets.io.store import ResponseStore, store_path
 from gland_assets.io.walk import COMING, Miss, Walk
 
 DEFAULT_TOKENS = {
@@ -114,7 +114,7 @@ def foresee_levels(
     partitions = Partitions(warehouse)
     foreseen = _Foreseen(project, History(partitions.metas(), warehouse))
     index = project.index()
-    with closing(ResponseStore(project.store_path or warehouse / "responses.sqlite")) as store:
+    with closing(ResponseStore(store_path(project, warehouse))) as store:
         for slug, levels in late.items():
             counts = _Counts(on_hit, on_miss)
             walk = Walk(project, index[slug], partitions, partial(look_up, store), counts.hit, counts.missed)

@@ -20,7 +20,7 @@ from gland_assets.core.budget import Caps
 from gland_assets.core.cost import usd
 from gland_assets.core.errors import GlandError, Stopped
 from gland_assets.core.progress import Asked
-from gland_assets.core.project import Project
+from gland_assets.core.project import Deployment, Project
 from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed, request_key
 from gland_assets.core.structured import check_schema, json_of
 from gland_assets.core.tally import Tally
@@ -115,7 +115,8 @@ class Gateway:
                 self._tell("rejected", asked, f"{rejected.cause}: {rejected.detail}", reply)
                 last = rejected
             else:
-                self.ledger.record(reply, asked, accepted=True)
+                if reply.reused:  # else that stands there since it was paid
+                    self.ledger.record(reply, asked, accepted=True)
                 self._tell("accepted", asked, reply.text, reply)
                 return value, reply
         raise self._failed(request, key, last, attempt + 1)
@@ -132,8 +133,7 @@ class Gateway:
             try:
                 reply = await asyncio.shield(flight)
             except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
+                if _this_task().cancelling():
                     raise
                 continue  # the one who asked was called off, not this one
             self._reused += 1
@@ -168,7 +168,7 @@ class Gateway:
             self.build_id, sent.sent_at,
         )  # fmt: skip
         with self._kept(here):
-            standing = await self.store.put(reply, request, self.project.deployments[request.settings.models[0]].identity)
+            standing = await self.store.put(reply, request, preferred(self.project, request).identity)
             self.ledger.record(reply, request, accepted=True)  # until it is judged
         # Another process may have stored its own meanwhile: its text stands for all, and this payment is still ours.
         return reply if standing is reply else replace(reply, text=standing.text, finish_reason=standing.finish_reason)
@@ -276,12 +276,17 @@ def _this_task() -> asyncio.Task[object]:
 _STOPPED = "stopped; what was paid for is stored, and the next `gland build` goes on from there"
 
 
+def preferred(project: Project, request: Request) -> Deployment:
+    """The deployment whose identity goes into the request's key."""
+    return project.deployments[request.settings.models[0]]
+
+
 def tries(project: Project, request: Request) -> Iterator[tuple[Request, str]]:
     """A request and those that follow it when its reply is rejected, each with its key, in the order in which they are asked."""
-    preferred = project.deployments[request.settings.models[0]]
-    for attempt in range(LOCAL_TRIES if preferred.local else TRIES):
+    deployment = preferred(project, request)
+    for attempt in range(LOCAL_TRIES if deployment.local else TRIES):
         asked = request.retry(attempt)
-        yield asked, request_key(asked, preferred.identity)
+        yield asked, request_key(asked, deployment.identity)
 
 
 def read_reply(request: Request, reply: Reply, accept: Callable[[Reply], T]) -> T:

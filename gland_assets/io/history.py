@@ -8,12 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from gland_assets.core.levels import TURNS
 from gland_assets.core.plan import Metas
 from gland_assets.core.project import Settings
 from gland_assets.core.recipes import PROMPT_FILES
 from gland_assets.io.ledger import Ledger
 
-TURNS = {"subjects": 2, "syllabi": 2, "questions": 1, "answers": 1}  # calls a row when no reply is rejected
 SPANS, SPAN = 20, 1_000
 """The ledger is sampled by as many spans of as many requests, evenly over its numbers: a plan must not read ten million rows."""
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from gland_assets.core.cost import from_nanos
+from gland_assets.core.cost import from_nanos, to_nanos
 from gland_assets.core.errors import WarehouseError
 from gland_assets.core.requests import Reply, Request
 from gland_assets.io.ledger_layout import BLOCK, DDL, LAYOUT, STORED, UNKNOWN
@@ -94,7 +94,7 @@ class Ledger:
 
     def record(self, reply: Reply, request: Request, accepted: bool) -> None:
         """Queues a paid reply, fresh or met again: known ones change at most in `accepted`. Durable after the next `flush`."""
-        nanos = None if reply.usd is None else int(reply.usd.scaleb(9))
+        nanos = None if reply.usd is None else to_nanos(reply.usd)
         self._put(
             "request",
             (

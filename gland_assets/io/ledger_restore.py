@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from gland_assets.core.cost import to_nanos
 from gland_assets.core.errors import DamagedPartition
 from gland_assets.io.ledger_layout import UNKNOWN
 from gland_assets.io.sqlite import GROUP, damaged
@@ -95,4 +96,4 @@ def _stored(path: Path) -> Iterator[Write]:
 
 def _in_nanos(values: tuple[Any, ...]) -> tuple[Any, ...]:
     usd = values[_USD]
-    return (*values[:_USD], None if usd is None else int(Decimal(usd).scaleb(9)), *values[_USD + 1 :])
+    return (*values[:_USD], None if usd is None else to_nanos(Decimal(usd)), *values[_USD + 1 :])

@@ -23,7 +23,7 @@ from gland_assets.core.state import PartitionMeta
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.locks import holder, is_locked, lock_path, try_lock
 from gland_assets.io.partitions import Partitions
-from gland_assets.io.store import ResponseStore
+from gland_assets.io.store import ResponseStore, store_path
 
 LOCKS = "locks"
 AT_ONCE = 500  # replies
@@ -122,7 +122,7 @@ def own_store(project: Project, warehouse: Path) -> ResponseStore:
             f"{project.store_path} is shared ([store] path): what no discipline here asks for, another project may, so it is never pruned "
             "from one of them; `gland prune` without --responses takes away the files of removed disciplines"
         )
-    return ResponseStore(warehouse / "responses.sqlite")
+    return ResponseStore(store_path(project, warehouse))
 
 
 class Unreferenced:

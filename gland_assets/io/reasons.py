@@ -14,7 +14,7 @@ from gland_assets.core.project import Project
 from gland_assets.core.requests import Reply, Request
 from gland_assets.io.foresight import Estimate, foresee_levels
 from gland_assets.io.ledger import Ledger
-from gland_assets.io.store import ResponseStore
+from gland_assets.io.store import ResponseStore, store_path
 from gland_assets.io.stored import Stored, neighbours
 from gland_assets.io.walk import Miss
 
@@ -69,7 +69,7 @@ def missing(project: Project, warehouse: Path, plan: Plan) -> tuple[list[Missing
     """What the plan's levels will ask for that is known by now, those alike together, in order of the road; and the whole estimate."""
     groups: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], tuple[Miss, Nearest]] = {}
-    with closing(_store(project, warehouse)) as store, closing(Ledger(warehouse)) as ledger:
+    with closing(ResponseStore(store_path(project, warehouse))) as store, closing(Ledger(warehouse)) as ledger:
         near = Near(store, ledger)
 
         def told(miss: Miss) -> None:
@@ -94,7 +94,7 @@ def planned(project: Project, warehouse: Path, plan: Plan, prefix: str) -> list[
             found[miss.key] = miss
 
     foresee_levels(project, warehouse, plan.out_of_date(), on_miss=met)
-    with closing(_store(project, warehouse)) as store, closing(Ledger(warehouse)) as ledger:
+    with closing(ResponseStore(store_path(project, warehouse))) as store, closing(Ledger(warehouse)) as ledger:
         near = Near(store, ledger)
         return [(miss, near.nearest(miss)) for miss in found.values()]
 
@@ -117,7 +117,3 @@ def still_asked(project: Project, warehouse: Path, plan: Plan, stored: Stored) -
 
     foresee_levels(project, warehouse, {stored.discipline: levels}, on_hit=hit, on_miss=missed)
     return True if stored.reply.request_key in met else None if open_ends else False
-
-
-def _store(project: Project, warehouse: Path) -> ResponseStore:
-    return ResponseStore(project.store_path or warehouse / "responses.sqlite")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gland_assets.core.key_parts import KeyParts
+from gland_assets.core.project import Project
 from gland_assets.core.requests import Reply, Request
 from gland_assets.io.sqlite import BUSY_SECONDS, FAULTS, GroupWriter, connect, damaged, explained
 
@@ -43,6 +44,11 @@ KEYS = 500  # looked up in one query
 DISCIPLINES = """with recursive found(slug) as (
   select min(discipline) from responses union all select (select min(discipline) from responses where discipline > slug) from found
   where slug is not null) select slug from found where slug is not null"""
+
+
+def store_path(project: Project, warehouse: Path) -> Path:
+    """Where a project's replies are stored: in its warehouse, or where it shares them with others."""
+    return project.store_path or warehouse / "responses.sqlite"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from gland_assets.core.making import Making
 from gland_assets.core.project import Discipline, Project
 from gland_assets.core.records import answer_from, question_from, subject_from, syllabus_from
 from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed
-from gland_assets.io.gateway import read_reply, tries
+from gland_assets.io.gateway import preferred, read_reply, tries
 from gland_assets.io.partitions import Partitions
 
 T = TypeVar("T")
@@ -82,8 +82,7 @@ class Walk:
         for attempt, (asked, key) in enumerate(tries(self._project, request)):
             reply = self._look_up(key)
             if reply is None:
-                identity = self._project.deployments[request.settings.models[0]].identity
-                self._on_miss(Miss(asked, key, KeyParts.of(asked, identity), attempt))
+                self._on_miss(Miss(asked, key, KeyParts.of(asked, preferred(self._project, request).identity), attempt))
                 raise RequestFailed(request, key, "not asked yet", "", attempt, rejected=False)
             self._on_hit(reply, asked)
             try:
