@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 RUNTIME, DEVELOPMENT = "requirements.lock", "requirements-dev.lock"
+PROVIDERS = ("bedrock", "vertex")  # extras that only the tests need beside `local`
 OLDEST_PYTHON = "3.11"  # the locks cover this and all later ones, whichever Python asks
 
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[^\s;\\]+)", re.MULTILINE)
@@ -34,10 +35,10 @@ HOST = re.compile(
 )
 
 
-def declared(pyproject: dict[str, Any], groups: tuple[str, ...]) -> list[Requirement]:
-    """The requirements that a lock over `groups` must satisfy: the package's own, its extra `local`, and the groups."""
+def declared(pyproject: dict[str, Any], groups: tuple[str, ...], extras: tuple[str, ...]) -> list[Requirement]:
+    """The requirements that a lock over `groups` must satisfy: the package's own, its extras and the groups."""
     project = pyproject["project"]
-    lists = [project["dependencies"], *project.get("optional-dependencies", {}).values()]
+    lists = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
     lists += [pyproject.get("dependency-groups", {}).get(group, []) for group in groups]
     return [Requirement(line) for lines in lists for line in lines]
 
@@ -69,7 +70,8 @@ def compile_locks(folder: Path) -> None:
         "--no-emit-index-url", "--no-header", "--extra", "local", "--group", "weights", "--group", "build",
     ]  # fmt: skip
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_PYTHON": sys.executable}
-    for more in (["-o", RUNTIME], ["--group", "dev", "-c", RUNTIME, "-o", DEVELOPMENT]):
+    providers = [word for extra in PROVIDERS for word in ("--extra", extra)]
+    for more in (["-o", RUNTIME], [*providers, "--group", "dev", "-c", RUNTIME, "-o", DEVELOPMENT]):
         subprocess.run([*command, *more], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -105,8 +107,8 @@ def check(root: Path) -> list[str]:
     """Every fault found, cheapest check first; an empty list means all is in step."""
     pyproject = tomllib.loads((root / "pyproject.toml").read_text())
     faults = list(hosts(root))
-    for file, groups in ((RUNTIME, ("weights", "build")), (DEVELOPMENT, ("weights", "build", "dev"))):
-        faults += [f"{file}: {line}" for line in unmet((root / file).read_text(), declared(pyproject, groups))]
+    for file, groups, extras in ((RUNTIME, ("weights", "build"), ("local",)), (DEVELOPMENT, ("weights", "build", "dev"), ("local", *PROVIDERS))):
+        faults += [f"{file}: {line}" for line in unmet((root / file).read_text(), declared(pyproject, groups, extras))]
     return faults or list(drift(root))
 
 
