@@ -64,9 +64,12 @@ class State:
     answered: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
+    takes: int | None = None  # requests at once; one more is refused
+    headers: dict[str, str] = field(default_factory=dict)  # sent with every reply
 
     def clear(self) -> None:
-        self.latency, self.spread, self.answered, self.most_in_flight = 0.0, 0.0, 0, 0
+        self.latency, self.spread, self.answered, self.most_in_flight, self.takes = 0.0, 0.0, 0, 0, None
+        self.headers.clear()
         self.faults.clear()
         self.alike.clear()
         self.log.clear()
@@ -99,6 +102,9 @@ def application(state: State) -> web.Application:
         fault = state.fault_for(json.dumps(body, ensure_ascii=False))
         if not body["messages"]:
             fault = Fault("400", message="messages is empty")
+        if state.takes is not None and state.in_flight >= state.takes:
+            state.log.append({"body": body, "fault": "429", "authorization": None, "answered": False})
+            return web.json_response({"error": {"message": "too many at once"}}, status=429)
         entry = {
             "body": body,
             "fault": fault.kind if fault else None,
@@ -114,7 +120,7 @@ def application(state: State) -> web.Application:
                 return refused
             state.answered += 1
             entry["answered"] = True
-            return web.json_response(completion(state.replied_to(body), fault.kind if fault else ""))
+            return web.json_response(completion(state.replied_to(body), fault.kind if fault else ""), headers=state.headers)
         finally:
             state.in_flight -= 1
 

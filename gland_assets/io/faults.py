@@ -53,8 +53,8 @@ LEAST_SECRET = 6  # characters: a shorter value is no key, and blanking it would
 class ProviderFault(Exception):
     """A call to a provider that brought no reply. `detail` is free of keys."""
 
-    def __init__(self, cause: str, detail: str, retry_after: float | None = None) -> None:
-        self.cause, self.detail, self.retry_after = cause, detail, retry_after
+    def __init__(self, cause: str, detail: str, retry_after: float | None = None, limits: Mapping[str, str] | None = None) -> None:
+        self.cause, self.detail, self.retry_after, self.limits = cause, detail, retry_after, limits or {}
         super().__init__(f"{cause}: {detail}")
 
     @property

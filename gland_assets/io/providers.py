@@ -8,8 +8,7 @@ import os
 import threading
 import warnings
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -37,6 +36,7 @@ class Completion:
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
+    limits: Mapping[str, str] = field(default_factory=dict)
 
 
 class Providers:
@@ -44,13 +44,12 @@ class Providers:
 
     def __init__(self, deployments: Mapping[str, Deployment]) -> None:
         self._deployments = deployments
-        self._turns = {name: count() for name in deployments}
         self.redact = Redactor(
             (each.key_env for each in deployments.values() if each.key_env), (each.extra for each in deployments.values())
         )
         self._closers: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = WeakKeyDictionary()
 
-    async def complete(self, name: str, request: Request) -> Completion:
+    async def complete(self, name: str, request: Request, endpoint: int = 0) -> Completion:
         """The deployment's reply to `request`: one call, within the deployment's timeout.
 
         Raises ProviderFault, its text free of keys; EnvironmentFault when the local model is not installed.
@@ -63,7 +62,7 @@ class Providers:
         await self._close_at_end()
         try:
             async with asyncio.timeout(deployment.timeout):
-                response = await litellm.acompletion(**self._arguments(deployment, request, key))
+                response = await litellm.acompletion(**self._arguments(deployment, request, key, endpoint))
         except TimeoutError:
             raise ProviderFault("timeout", f"no reply within {deployment.timeout:g} s") from None
         except Exception as error:
@@ -79,7 +78,7 @@ class Providers:
             return key
         return NO_KEY if deployment.api_base and (deployment.route or deployment.model).startswith(OPENAI_LIKE) else None
 
-    def _arguments(self, deployment: Deployment, request: Request, key: str | None) -> dict[str, Any]:
+    def _arguments(self, deployment: Deployment, request: Request, key: str | None, endpoint: int) -> dict[str, Any]:
         settings = request.settings
         messages = [{"role": message.role, "content": message.content} for message in request.messages]
         arguments: dict[str, Any] = {
@@ -88,7 +87,7 @@ class Providers:
             "timeout": deployment.timeout, "num_retries": 0, "max_retries": 0, "drop_params": True, "no-log": True,
         }  # fmt: skip
         if deployment.api_base:
-            arguments["api_base"] = deployment.api_base[next(self._turns[deployment.name]) % len(deployment.api_base)]
+            arguments["api_base"] = deployment.api_base[endpoint]
         if request.schema is not None:
             if deployment.structured == "json_schema":
                 form = {"name": request.stage, "schema": request.schema, "strict": True}

@@ -1,37 +1,52 @@
-"""Get one reply for one request: slots, waits and retries, and the stage's next deployment when one does not answer."""
+"""Get one reply for one request: the stage's deployments in order of preference, their endpoints, waits, retries and rests."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gland_assets.core.cost import estimate_tokens
 from gland_assets.core.errors import EnvironmentFault
+from gland_assets.core.pacing import Outages
 from gland_assets.core.project import Deployment
 from gland_assets.core.requests import Request
 from gland_assets.io.faults import Cure, ProviderFault
+from gland_assets.io.lanes import Away, Lane, Turn
 from gland_assets.io.providers import Completion, Providers
-from gland_assets.io.slots import Slots
+
+SHORT_S = 30.0  # of peace that a server asks for: it is waited for, even where another deployment could answer
+WAKE_S = 1.0  # the longest time between two looks whether one is awake again
+OUTAGES = Outages()
+LEARNED = 0.1  # weight of the newest reply's length in the mean
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
     """How calls to one deployment are repeated: exponential waits with full jitter, so that many waiters do not come back at once."""
 
-    retries: int = 5  # after the first call
+    retries: int = 5  # after the first call, for faults that waiting can cure
+    refusals: int = 30  # after the first call, for one too many: others are served meanwhile
     first: float = 0.5  # seconds, the longest first wait; doubles each time
     longest: float = 20.0  # seconds
-    obeyed: float = 60.0  # seconds, the longest Retry-After that is honoured
+    obeyed: float = 600.0  # seconds, the longest Retry-After that is honoured
+    outages: Outages = OUTAGES
+    patience: float = 3600.0  # seconds for which nothing that a stage may ask answers, before the build stops
 
     def before(self, retry: int, asked: float | None) -> float:
         """Seconds to wait before the `retry`-th repetition, from 0, when the server asked for `asked` seconds."""
         jitter = random.uniform(0, min(self.longest, self.first * 2**retry))
         return jitter if asked is None else min(asked, self.obeyed) + jitter
+
+    def allow(self, fault: ProviderFault, calls: int) -> bool:
+        """Whether a deployment is called again after so many calls of which the last brought `fault`."""
+        return fault.cure is Cure.WAIT and calls <= (self.refusals if fault.cause == "rate_limited" else self.retries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,63 +73,119 @@ Wire = Callable[[str, Request], AbstractAsyncContextManager[None]]
 
 
 class Sender:
-    """Sends requests to the deployments of one project, within the parallel limits that all processes over its warehouse share."""
+    """Sends requests to the deployments of one project, at the pace that all processes over its warehouse keep together."""
 
     def __init__(
         self, deployments: Mapping[str, Deployment], locks: Path, waits: Waits, wire: Wire,
-        on_retry: Callable[[Request, str, ProviderFault], None],
+        on_retry: Callable[[Request, str, ProviderFault], None], on_rest: Callable[[str, str, float], None] = lambda *rest: None,
     ) -> None:  # fmt: skip
-        self._deployments, self._locks, self._waits, self._wire, self._on_retry = deployments, locks, waits, wire, on_retry
+        """`on_rest` is told of a deployment that is left alone, why, and for how many seconds."""
+        self._deployments, self._locks, self._waits, self._wire = deployments, locks, waits, wire
+        self._on_retry, self._on_rest = on_retry, on_rest
         self.providers = Providers(deployments)
         self._answered: set[str] = set()
         self._out: dict[str, ProviderFault] = {}
-        self._slots: dict[str, Slots] = {}
+        self._lanes: dict[str, list[Lane]] = {}
+        self._lengths: dict[tuple[str, str], float] = {}  # (deployment, stage) -> mean tokens of a reply
 
     def close(self) -> None:
-        """Lets go of the slots' files."""
-        for slots in self._slots.values():
-            slots.close()
-        self._slots.clear()
+        """Lets go of the lanes' files."""
+        for lanes in self._lanes.values():
+            for lane in lanes:
+                lane.close()
+        self._lanes.clear()
 
     async def send(self, request: Request) -> Sent:
         """The reply of the first deployment of the stage that gives one.
 
-        Raises NoReply when none does, EnvironmentFault when none can until the user changes something.
+        Raises NoReply when none does, EnvironmentFault when none can until the user changes something, or none has for a long time.
         """
-        attempts = 0
-        faults: dict[str, ProviderFault] = {}
-        for name in request.settings.models:
+        faults: dict[str, ProviderFault] = {}  # of those that are not asked again for this request
+        calls: Counter[str] = Counter()
+        last: ProviderFault | None = None
+        while left := [name for name in request.settings.models if name not in faults]:
+            lane = self._awake(left)
+            if lane is None:
+                await self._wake(left, last)
+                continue
+            name = lane.deployment.name
             try:
-                async with self._slots_of(name).one():
-                    return await self._try(name, request, attempts)
-            except _GaveUp as gave_up:
-                attempts += gave_up.calls
-                faults[name] = gave_up.fault
+                return await self._call(lane, request, calls.total())
+            except (Away, _Out) as gone:
+                if isinstance(gone, _Out):
+                    faults[name] = self._out[name]
+                continue
+            except ProviderFault as fault:
+                last = fault
+                calls[name] += fault.cause != "missing_key"
+            if self._waits.allow(last, calls[name]):
+                self._on_retry(request, name, last)
+                await asyncio.sleep(self._waits.before(calls[name] - 1, last.retry_after))
+            else:
+                self._judge(name, last)
+                faults[name] = last
         if all(name in self._out for name in faults):
             raise EnvironmentFault("\n".join(self._advice(name, fault) for name, fault in faults.items()))
         # What is out for good says nothing about this request: name a fault that might have gone otherwise.
-        raise NoReply(next(fault for name, fault in reversed(faults.items()) if name not in self._out), attempts)
+        raise NoReply(next(fault for name, fault in reversed(faults.items()) if name not in self._out), calls.total())
 
-    async def _try(self, name: str, request: Request, before: int) -> Sent:
-        """The deployment's reply, after as many calls as it takes and `Waits` allows."""
-        for call in range(self._waits.retries + 1):
+    def _awake(self, names: Sequence[str]) -> Lane | None:
+        """The least busy endpoint of the first of these deployments that has one that serves now, or soon."""
+        most = SHORT_S if len(names) > 1 else self._waits.obeyed
+        for name in names:
+            serving = [lane for lane in self._lanes_of(name) if lane.serves(most)]
+            if serving:
+                return min(serving, key=lambda lane: (lane.load, lane.sent))
+        return None
+
+    async def _wake(self, names: Sequence[str], last: ProviderFault | None) -> None:
+        """Waits until one of these deployments may be awake. Raises EnvironmentFault once none has answered for too long."""
+        seen = [lane.away() for name in names for lane in self._lanes_of(name)]
+        failing = min(failing for _, failing in seen)
+        if failing > self._waits.patience:
+            which = ", ".join(f"deployment.{name}" for name in names)
+            raise EnvironmentFault(
+                f"{which}: no reply for {failing / 60:.0f} minutes{f' ({last})' if last else ''}; everything paid for is kept, and "
+                "`gland build` goes on from here once the provider answers"
+            )
+        await asyncio.sleep(min(WAKE_S, max(0.01, min(away for away, _ in seen))))
+
+    async def _call(self, lane: Lane, request: Request, before: int) -> Sent:
+        """One call. Raises ProviderFault; Away when the endpoint rests by the time it is its turn, _Out when the deployment is out."""
+        name = lane.deployment.name
+        async with lane.turn(self._tokens(lane, request)) as turn:
             if name in self._out:
-                raise _GaveUp(self._out[name], call)
-            try:
-                async with self._wire(name, request):
-                    sent_at, started = datetime.now(UTC), time.perf_counter()
-                    completion = await self.providers.complete(name, request)
-            except ProviderFault as fault:
-                again = fault.cure is Cure.WAIT and call < self._waits.retries
-                if not again:
-                    self._judge(name, fault)
-                    raise _GaveUp(fault, call + (fault.cause != "missing_key")) from None
-                self._on_retry(request, name, fault)
-                await asyncio.sleep(self._waits.before(call, fault.retry_after))
-            else:
-                self._answered.add(name)
-                return Sent(completion, name, before + call + 1, time.perf_counter() - started, sent_at)
-        raise AssertionError("the last call returns or gives up")
+                raise _Out
+            async with self._wire(name, request):
+                sent_at, started = datetime.now(UTC), time.perf_counter()
+                try:
+                    completion = await self.providers.complete(name, request, lane.endpoint)
+                except ProviderFault as fault:
+                    self._tell(lane, turn, fault)
+                    raise
+                seconds = time.perf_counter() - started
+            self._answered.add(name)
+            lane.replied(turn, completion.prompt_tokens + completion.completion_tokens, seconds, completion.limits)
+            mean = self._lengths.get((name, request.stage), float(completion.completion_tokens))
+            self._lengths[name, request.stage] = mean + LEARNED * (completion.completion_tokens - mean)
+            return Sent(completion, name, before + 1, seconds, sent_at)
+
+    def _tell(self, lane: Lane, turn: Turn, fault: ProviderFault) -> None:
+        """Lets the lane know of a fault that says something about the endpoint rather than the request."""
+        name = lane.deployment.name
+        if fault.cause == "rate_limited":
+            lane.refused(turn, fault.retry_after, fault.limits)
+        elif fault.cure is Cure.WAIT:
+            rests = lane.failed(turn, fault.retry_after, fault.cause == "unreachable" and name not in self._answered)
+            if rests:
+                self._on_rest(name, fault.cause, rests)
+
+    def _tokens(self, lane: Lane, request: Request) -> float:
+        """About how many tokens prompt and reply will be: counted only where somebody counts them."""
+        if not lane.counts_tokens:
+            return 0.0
+        said = sum(estimate_tokens(message.content) for message in request.messages)
+        return said + self._lengths.get((lane.deployment.name, request.stage), float(request.settings.max_tokens))
 
     def _judge(self, name: str, fault: ProviderFault) -> None:
         """Puts a deployment out when nothing it can still say would be a reply."""
@@ -122,15 +193,14 @@ class Sender:
         if fault.cure is Cure.MEND or (unproven and (fault.cure is Cure.PROVE or fault.cause == "unreachable")):
             self._out[name] = fault
 
-    def _slots_of(self, name: str) -> Slots:
-        if name not in self._slots:
+    def _lanes_of(self, name: str) -> list[Lane]:
+        if name not in self._lanes:
             deployment = self._deployments[name]
-            if deployment.local:
-                self._slots[name] = Slots(None, 1)  # each process has its own
-            else:
-                limit = deployment.max_parallel_requests * max(1, len(deployment.api_base))
-                self._slots[name] = Slots(self._locks / f"_parallel-{name}.lock", limit)
-        return self._slots[name]
+            self._lanes[name] = [
+                Lane(deployment, endpoint, self._locks, self._waits.outages, self._waits.obeyed)
+                for endpoint in range(max(1, len(deployment.api_base)))
+            ]
+        return self._lanes[name]
 
     def _advice(self, name: str, fault: ProviderFault) -> str:
         deployment = self._deployments[name]
@@ -147,7 +217,5 @@ class Sender:
         return f"deployment.{name}: {fault.cause}: {fault.detail}; {what.get(fault.cause, 'see `gland validate --live`')}"
 
 
-class _GaveUp(Exception):
-    def __init__(self, fault: ProviderFault, calls: int) -> None:
-        self.fault, self.calls = fault, calls
-        super().__init__(str(fault))
+class _Out(Exception):
+    """The deployment is out: found while a turn was waited for."""

@@ -1,8 +1,8 @@
-"""Slots: the parallel requests of one deployment, shared by every process over the warehouse. Each is a byte of a file, locked.
+"""Slots: the parallel requests of one endpoint, shared by every process over the warehouse. Each is a byte of a file, locked.
 
 The kernel ends a lock with its process, however that goes and whatever a clock says, so nothing has to expire. Each process that wants
 slots also locks a byte of its own further on; from these a process knows how many others there are, and gives a slot back when it holds
-more than its share.
+more than its share. The file's first bytes hold the endpoint's pace, which is changed under a lock too.
 """
 
 from __future__ import annotations
@@ -10,37 +10,53 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import mmap
 import os
 import random
+import struct
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from gland_assets.core.errors import WarehouseError
+from gland_assets.core.pacing import Pace
 
+T = TypeVar("T")
+
+PACE = 1 << 29  # the byte whose lock lets a process change the pace
 WANTING = 1 << 30  # the first byte of those that say a process wants slots
 PROCESSES = 64  # more than that count as that many
 COUNTED_S = 0.25  # how long the count of others holds
 POLL_S = 0.02  # how often a free slot is looked for, when this process can't tell
 
+LAYOUT = 1.0  # of a pace in a file: its first number
+_ROW = struct.Struct(f"={1 + len(fields(Pace))}d")
+_VALUES = attrgetter(*(each.name for each in fields(Pace)))
+
 
 class Slots:
-    """The slots of one deployment, as one gateway takes them."""
+    """The slots of one endpoint, as one gateway takes them."""
 
     def __init__(self, path: Path | None, limit: int) -> None:
-        """`limit` slots over all processes that name the file `path`; without one, in this process alone."""
-        self._limit = max(1, limit)
+        """`limit` slots over all processes that name the file `path`; without one, in this process alone. It may be changed at any time."""
+        self.limit = limit
         self._file = _opened(path) if path is not None else _Unshared()
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
 
     def close(self) -> None:
         """Lets go of the file."""
         self._file.release()
+
+    def look(self, change: Callable[[Pace], T]) -> T:
+        """What `change` says of the endpoint's pace; what it changes there is seen by all processes."""
+        return self._file.look(change)
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
@@ -57,7 +73,7 @@ class Slots:
             self._file.want(-1)
 
     async def _acquire(self, queue: _Queue) -> int:
-        if not queue.waiting and (number := self._file.take(self._limit)) is not None:
+        if not queue.waiting and (number := self._file.take(self.limit)) is not None:
             return number
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         queue.waiting.append(future)
@@ -70,7 +86,7 @@ class Slots:
             raise
 
     def _give(self, queue: _Queue, number: int) -> None:
-        if not (self._file.fair(self._limit) and queue.hand_over(number)):
+        if not (number < self.limit and self._file.fair(self.limit) and queue.hand_over(number)):
             self._file.give(number)
 
     def _look_later(self, queue: _Queue) -> None:
@@ -82,7 +98,7 @@ class Slots:
     def _look(self, queue: _Queue) -> None:
         queue.looking = False
         while queue.anyone():
-            number = self._file.take(self._limit)
+            number = self._file.take(self.limit)
             if number is None:
                 self._look_later(queue)
                 return
@@ -115,6 +131,11 @@ class _Unshared:
 
     def __init__(self) -> None:
         self._taken: set[int] = set()
+        self._pace = Pace()
+
+    def look(self, change: Callable[[Pace], T]) -> T:
+        """What `change` says of the pace."""
+        return change(self._pace)
 
     def take(self, limit: int) -> int | None:
         """A free slot, now this process's, or None."""
@@ -150,8 +171,26 @@ class _Shared(_Unshared):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            os.posix_fallocate(self._descriptor, 0, _ROW.size)  # now, for a full disk would end the process at the first write
+            self._shown = mmap.mmap(self._descriptor, _ROW.size)
         except OSError as error:
             raise WarehouseError(f"{path} cannot be opened: {error.strerror}; give write access to the warehouse") from error
+
+    def look(self, change: Callable[[Pace], T]) -> T:
+        with self._guard:
+            self._locked(fcntl.LOCK_EX, PACE)
+            try:
+                layout, *values = _ROW.unpack_from(self._shown)
+                pace = Pace(*values)
+                if layout != LAYOUT or not pace.usable(time.monotonic()):
+                    pace = Pace()
+                before = _VALUES(pace)
+                answer = change(pace)
+                if (after := _VALUES(pace)) != before:
+                    _ROW.pack_into(self._shown, 0, LAYOUT, *after)
+                return answer
+            finally:
+                self._unlock(PACE)
 
     def take(self, limit: int) -> int | None:
         with self._guard:
@@ -188,6 +227,7 @@ class _Shared(_Unshared):
         with _GUARD:
             self.users -= 1
             if not self.users:
+                self._shown.close()
                 os.close(self._descriptor)
                 del _FILES[self.path]
 
@@ -200,8 +240,11 @@ class _Shared(_Unshared):
         return False
 
     def _lock(self, byte: int) -> bool:
+        return self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB, byte)
+
+    def _locked(self, how: int, byte: int) -> bool:
         try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+            fcntl.lockf(self._descriptor, how, 1, byte)
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EACCES):
                 return False

@@ -16,7 +16,7 @@ from tests.projects import small_project
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 PRICE = Price(Decimal("2.5"), Decimal(10))
-QUICK = Waits(retries=3, first=0.001, longest=0.002, obeyed=0.05)
+QUICK = Waits(retries=3, refusals=3, first=0.001, longest=0.002, obeyed=0.05)
 
 
 def request(text: str = "What is a lemma?", models: tuple[str, ...] = ("main",), seed: int = 1, **changed: Any) -> Request:

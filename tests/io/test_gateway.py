@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -348,9 +349,11 @@ def test_retry_after_is_waited_for_and_bounded(server: ModelServer, bench: Bench
             return 0.0
 
     server.fail("429", times=2, retry_after=3600)
-    ask(bench.gateway(deployment(server.url), waits=Heard()), request())
+    began = time.monotonic()
+    ask(bench.gateway(deployment(server.url), waits=Heard(obeyed=0.3)), request())
     assert heard == [(0, 3600.0), (1, 3600.0)]
     assert server.count == 3
+    assert time.monotonic() - began >= 0.6  # the endpoint is left alone for as long as is granted, whatever one request waits for
 
 
 @given(st.integers(0, 40), st.none() | st.floats(0, 1e6))

@@ -1,0 +1,192 @@
+"""Many requests to real endpoints that have limits, fail and come back: what the sender makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gland_assets.core.errors import EnvironmentFault
+from gland_assets.core.pacing import Outages
+from gland_assets.core.project import Deployment
+from gland_assets.core.requests import Request
+from gland_assets.io.faults import ProviderFault
+from gland_assets.io.sending import NoReply, Sender, Sent, Waits
+from tests.io.asking import QUICK, deployment, request
+from tests.server import ModelServer
+
+OUTAGES = Outages(fails=3, first=0.3, longest=0.6, probe=0.5)
+BRISK = replace(QUICK, outages=OUTAGES)
+BOTH = ("main", "spare")
+
+
+@asynccontextmanager
+async def bare(name: str, asked: Request) -> AsyncIterator[None]:
+    yield
+
+
+class Heard:
+    """What a sender tells."""
+
+    def __init__(self) -> None:
+        self.retries: Counter[tuple[str, str]] = Counter()  # (deployment, cause)
+        self.rests: list[tuple[str, str, float]] = []
+
+    def retry(self, asked: Request, name: str, fault: ProviderFault) -> None:
+        self.retries[name, fault.cause] += 1
+
+    def rest(self, name: str, cause: str, seconds: float) -> None:
+        self.rests.append((name, cause, seconds))
+
+
+@contextmanager
+def sending(folder: Path, *deployments: Deployment, waits: Waits = BRISK, heard: Heard | None = None) -> Iterator[Sender]:
+    heard = heard or Heard()
+    sender = Sender({each.name: each for each in deployments}, folder / "locks", waits, bare, heard.retry, heard.rest)
+    try:
+        yield sender
+    finally:
+        sender.close()
+
+
+async def send(sender: Sender, *asked: Request) -> list[Sent]:
+    return list(await asyncio.gather(*map(sender.send, asked)))
+
+
+def questions(count: int, models: tuple[str, ...] = ("main",), first: int = 0) -> list[Request]:
+    return [request(f"question {number}", models) for number in range(first, first + count)]
+
+
+@pytest.fixture
+def spare() -> Iterator[ModelServer]:
+    running = ModelServer().start()
+    yield running
+    running.stop()
+
+
+def test_a_server_that_takes_few_at_once_is_asked_by_few_and_every_request_is_answered(server: ModelServer, tmp_path: Path) -> None:
+    server.state.takes, server.state.latency = 4, 0.02
+    heard = Heard()
+    with sending(tmp_path, deployment(server.url), waits=replace(BRISK, refusals=50), heard=heard) as sender:
+        warm = asyncio.run(send(sender, *questions(300)))
+        refused = heard.retries["main", "rate_limited"]
+        settled = asyncio.run(send(sender, *questions(600, first=300)))
+    assert len(warm) + len(settled) == server.answered == 900
+    assert heard.retries["main", "rate_limited"] - refused <= 0.02 * 600
+
+
+def test_a_declared_rate_holds_over_processes(server: ModelServer, tmp_path: Path) -> None:
+    script = """
+import asyncio, sys
+from pathlib import Path
+from tests.io.asking import deployment
+from tests.io.test_lanes import questions, send, sending
+with sending(Path(sys.argv[2]), deployment(sys.argv[1], rpm=600)) as sender:
+    asyncio.run(send(sender, *questions(20, first=int(sys.argv[3]))))
+"""
+    with sending(tmp_path, deployment(server.url, rpm=600)) as sender:
+        asyncio.run(send(sender, *questions(12)))  # what may go at once has gone
+        began = time.monotonic()
+        crew = [subprocess.Popen([sys.executable, "-c", script, server.url, str(tmp_path), str(100 * number)]) for number in (1, 2)]
+        assert [one.wait(60) for one in crew] == [0, 0]
+        took = time.monotonic() - began
+    assert server.answered == 52
+    assert took >= 0.9 * 40 / 10 - 1.2  # ten a second over both together, but for what came free while they started
+
+
+def test_tokens_a_minute_are_kept_by_what_replies_really_take(server: ModelServer, tmp_path: Path) -> None:
+    with sending(tmp_path, deployment(server.url, tpm=6_000)) as sender:
+        first = asyncio.run(send(sender, *questions(1)))[0].completion
+        spoken = first.prompt_tokens + first.completion_tokens
+        began = time.monotonic()
+        asyncio.run(send(sender, *questions(10, first=1)))
+    assert time.monotonic() - began >= 9 * spoken / 100 * 0.6  # a hundred tokens a second; replies differ in length
+
+
+def test_a_server_that_says_that_nothing_is_left_is_left_alone_until_then(server: ModelServer, tmp_path: Path) -> None:
+    server.state.headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "700ms"}
+    with sending(tmp_path, deployment(server.url), waits=replace(BRISK, obeyed=5.0)) as sender:
+        asyncio.run(send(sender, *questions(1)))
+        server.state.headers = {}
+        began = time.monotonic()
+        asyncio.run(send(sender, *questions(3, first=1)))
+    assert time.monotonic() - began >= 0.6
+    assert server.count == 4
+
+
+def test_an_outage_is_served_by_the_next_and_the_first_is_taken_back_when_it_is_well(
+    server: ModelServer, spare: ModelServer, tmp_path: Path
+) -> None:
+    heard = Heard()
+    with sending(tmp_path, deployment(server.url), deployment(spare.url, "spare"), heard=heard) as sender:
+        assert {sent.deployment for sent in asyncio.run(send(sender, *questions(5, BOTH)))} == {"main"}
+        server.fail("500", times=100_000)
+        during = asyncio.run(send(sender, *questions(200, BOTH, 5)))
+        called = server.count - 5
+        server.state.faults.clear()
+        time.sleep(0.7)
+        asyncio.run(send(sender, *questions(1, BOTH, 300)))  # it may be the one that finds out
+        after = asyncio.run(send(sender, *questions(20, BOTH, 400)))
+    assert {sent.deployment for sent in during} == {"spare"}
+    assert called <= 64 + 10  # those on their way, and one now and then to see
+    assert heard.rests[0] == ("main", "provider_error", OUTAGES.first)
+    assert {sent.deployment for sent in after} == {"main"}
+
+
+def test_an_outage_without_another_deployment_is_waited_out_and_costs_no_request(server: ModelServer, tmp_path: Path) -> None:
+    with sending(tmp_path, deployment(server.url, max_parallel_requests=8)) as sender:
+        asyncio.run(send(sender, *questions(1)))
+
+        async def come_back() -> None:
+            await asyncio.sleep(1.5)
+            server.state.faults.clear()
+
+        async def both() -> list[Sent]:
+            server.fail("503", times=100_000)
+            back = asyncio.create_task(come_back())
+            sent = await send(sender, *questions(60, first=1))
+            await back
+            return sent
+
+        assert len(asyncio.run(both())) == 60
+
+
+def test_patience_ends(server: ModelServer, tmp_path: Path) -> None:
+    waits = replace(BRISK, retries=1000, patience=1.0)
+    with sending(tmp_path, deployment(server.url), waits=waits) as sender:
+        asyncio.run(send(sender, *questions(1)))
+        server.fail("503", times=100_000)
+        with pytest.raises(EnvironmentFault, match=r"deployment\.main: no reply for .* minutes.*goes on from here"):
+            asyncio.run(send(sender, *questions(5, first=1)))
+
+
+def test_an_endpoint_that_is_down_leaves_the_load_to_those_of_equal_rank(server: ModelServer, spare: ModelServer, tmp_path: Path) -> None:
+    main = deployment((server.url, spare.url), max_parallel_requests=4)
+    with sending(tmp_path, main) as sender:
+        asyncio.run(send(sender, *questions(40)))
+        assert min(server.answered, spare.answered) >= 10
+        server.fail("reset", times=100_000)
+        before = server.count
+        assert len(asyncio.run(send(sender, *questions(100, first=40)))) == 100
+    assert server.count - before <= 4 + 4 * QUICK.retries
+
+
+def test_what_one_request_meets_says_nothing_about_the_others(server: ModelServer, tmp_path: Path) -> None:
+    server.fail("400", times=1000, match="question 7")
+    heard = Heard()
+    with sending(tmp_path, deployment(server.url), heard=heard) as sender:
+
+        async def all_of_them() -> list[Sent | BaseException]:
+            return list(await asyncio.gather(*map(sender.send, questions(9)), return_exceptions=True))
+
+        outcomes = asyncio.run(all_of_them())
+    assert [number for number, each in enumerate(outcomes) if isinstance(each, NoReply)] == [7]
+    assert not heard.rests and not heard.retries
