@@ -160,6 +160,8 @@ class _Foreseen:
         self._project = project
         self._portions: dict[tuple[str, str], Portion] = {}
         self._busy: dict[str, float] = defaultdict(float)  # deployment -> seconds of all its calls, one after the other
+        self._calls: dict[str, float] = defaultdict(float)  # deployment -> calls
+        self._tokens: dict[str, float] = defaultdict(float)  # deployment -> tokens of those
         self._longest = 0.0  # seconds of the discipline that waits longest: its turns follow one another
         self._known, self._guessed = False, set[str]()
 
@@ -188,6 +190,8 @@ class _Foreseen:
                 total, prompt, cached = total + calls, prompt + calls * call.prompt, cached + calls * call.cached
                 completion += calls * call.completion
                 self._busy[deployment.name] += calls * call.seconds
+                self._calls[deployment.name] += calls
+                self._tokens[deployment.name] += calls * (call.prompt + call.completion)
                 waits += call.seconds
             portion.calls, portion.prompt_tokens, portion.completion_tokens = round(total), round(prompt), round(completion)
             portion.usd = usd(price_of(deployment), round(prompt), round(cached), round(completion)) if portion.calls else Decimal(0)
@@ -209,7 +213,7 @@ class _Foreseen:
         found = Estimate(self._portions)
         if not found.all.calls:
             return found
-        found.seconds = max(self._longest, *(seconds / self._abreast(name) for name, seconds in self._busy.items()))
+        found.seconds = max(self._longest, *map(self._seconds, self._busy))
         defaults = [name for name in ("the number of subjects", *GENERATED) if name in self._guessed]
         if not self._known:
             found.basis = "declared defaults, for want of history"
@@ -217,10 +221,15 @@ class _Foreseen:
             found.basis = "the history of this project" + (f"; declared defaults for {', '.join(defaults)}" if defaults else "")
         return found
 
-    def _abreast(self, name: str) -> int:
-        """Calls to a deployment that may be under way at once; the bundled model takes a core each."""
+    def _seconds(self, name: str) -> float:
+        """How long all calls to a deployment take: those that may be under way at once, its declared rates; the bundled model a core each."""
         deployment = self._project.deployments[name]
-        return os.cpu_count() or 1 if deployment.local else deployment.max_parallel_requests
+        if deployment.local:
+            return self._busy[name] / (os.cpu_count() or 1)
+        at_once = self._busy[name] / deployment.max_parallel_requests
+        by_requests = 60 * self._calls[name] / deployment.rpm if deployment.rpm else 0.0
+        by_tokens = 60 * self._tokens[name] / deployment.tpm if deployment.tpm else 0.0
+        return max(at_once, by_requests, by_tokens) / max(1, len(deployment.api_base))
 
 
 def _walk(walk: Walk, discipline: Discipline, levels: Sequence[str], counts: _Counts, foreseen: _Foreseen) -> None:
