@@ -86,18 +86,18 @@ def test_a_schema_is_asked_for_as_the_deployment_takes_it(server: ModelServer, s
         assert body["response_format"]["json_schema"] == {"name": "answers", "schema": SCHEMA, "strict": True}
 
 
-def test_endpoints_of_equal_rank_share_the_load(server: ModelServer) -> None:
+def test_the_caller_says_which_endpoint_is_asked(server: ModelServer) -> None:
     second = ModelServer().start()
     try:
         main = deployment((server.url, second.url))
         providers = Providers({"main": main})
 
         async def ask() -> None:
-            for number in range(6):
-                await providers.complete("main", request(f"question {number}"))
+            for endpoint in (1, 0, 1):
+                await providers.complete("main", request(), endpoint)
 
         asyncio.run(ask())
-        assert (server.count, second.count) == (3, 3)
+        assert (server.count, second.count) == (1, 2)
     finally:
         second.stop()
 
