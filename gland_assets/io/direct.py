@@ -128,6 +128,8 @@ class Form:
             raise self.config.get_error_class(error_message=text, status_code=answer.status, headers=dict(answer.headers))
         reply = self.litellm.ModelResponse()
         reply.usage = self.litellm.Usage()
+        if HOMES[self.provider].sdk and self.provider != "openai":
+            reply.model = f"{self.provider}/{self.model}"
         return self.config.transform_response(
             model=self.model, raw_response=httpx.Response(200, content=answer.body), model_response=reply, logging_obj=Silent(),
             request_data=body, messages=messages, optional_params=optional, litellm_params=params, encoding=None, api_key=self.key,
@@ -208,7 +210,7 @@ def _form(litellm: Any, arguments: Mapping[str, Any]) -> Form | None:
     key = given or _from_environment(home.key_env)
     base = base or _from_environment(home.base_env) or home.base
     json_mode, extra_body = optional.pop("json_mode", False), optional.pop("extra_body", None)
-    for name in ("fake_stream", "stream") if home.sdk else ("fake_stream",):
+    for name in ("fake_stream", "max_retries") if home.sdk else ("fake_stream",):
         optional.pop(name, None)
     if base is None or urlsplit(base).username or not (key or home.keyless):
         return None
@@ -231,7 +233,8 @@ def _optional(litellm: Any, arguments: Mapping[str, Any], model: str, provider: 
         passed.pop(name, None)
     rest = {name: value for name, value in arguments.items() if name not in named}
     passed |= litellm.utils.get_non_default_completion_params(rest)
-    passed |= {"model": model, "custom_llm_provider": provider, "messages": list(arguments["messages"]), "seed": SEED, "max_retries": 0}
+    passed |= {"model": model, "custom_llm_provider": provider, "messages": list(arguments["messages"])}
+    passed |= {"seed": SEED, "stream": None, "max_retries": 0}
     optional: dict[str, Any] = litellm.get_optional_params(**passed)
     return optional
 

@@ -53,10 +53,11 @@ TOO_LONG = re.compile(r"context (?:size|length|window)|maximum context|too many 
 USERINFO = re.compile(r"(://)[^/@\s]+@")
 SECRET_NAME = re.compile(r"key|token|secret|password|authorization|credential", re.IGNORECASE)
 OF_LIMITS = ("retry-after", "x-ratelimit-", "anthropic-ratelimit-")
-BROKEN = frozenset({
-    "APIConnectionError", "ReadError", "RemoteProtocolError", "ClientPayloadError", "ClientOSError", "ServerDisconnectedError",
-})  # fmt: skip
-"""Exceptions of openai, httpx and aiohttp for a connection that broke off."""
+BROKEN = frozenset({"ReadError", "RemoteProtocolError", "ClientPayloadError", "ClientOSError", "ServerDisconnectedError"})
+"""Exceptions of httpx and aiohttp for a connection that broke off."""
+
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
+"""What reading a reply of an unexpected form ends in; litellm calls many of these a connection error."""
 
 LEAST_SECRET = 6  # characters: a shorter value is no key, and blanking it would tear texts apart
 
@@ -103,6 +104,8 @@ def _cause(error: BaseException, detail: str) -> str:
         return "timeout"
     if any(type(each).__name__ in BROKEN for each in chain):
         return "connection"
+    if any(type(each).__name__ == "APIConnectionError" for each in chain):
+        return "provider_error" if any(isinstance(each, UNREADABLE) for each in chain) else "connection"
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         return "unexpected"
