@@ -31,7 +31,7 @@ def protocol_of(path: str) -> tuple[Protocol, str] | None:
 
 def _openai_asked(body: Json, model: str) -> Json:
     """A tool that must be called stands for a schema."""
-    asked = {"model": model} | body
+    asked: Json = {"model": model} | body
     if body.get("tools"):
         schema = body["tools"][0]["function"]["parameters"]
         asked["response_format"] = {"type": "json_schema", "json_schema": {"schema": schema}}

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from aiohttp import ClientSession
 
@@ -55,8 +54,6 @@ class Providers:
             (each.key_env for each in deployments.values() if each.key_env), (each.extra for each in deployments.values())
         )
         self._forms = Forms()
-        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, ClientSession] = WeakKeyDictionary()
-        self._closers: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = WeakKeyDictionary()
 
     async def complete(self, name: str, request: Request, endpoint: int = 0) -> Completion:
         """The deployment's reply to `request` from its `endpoint`-th api_base: one call, within the deployment's deadlines.
@@ -71,7 +68,7 @@ class Providers:
         if deployment.local:
             await asyncio.to_thread(local_model.register, litellm)
         arguments = self._arguments(deployment, request, key, endpoint)
-        session = await self._session(litellm)
+        session = await _session(litellm)
         try:
             async with asyncio.timeout(deployment.timeout):
                 form = None if deployment.local else self._forms.form(litellm, arguments, deployment.extra)
@@ -118,27 +115,32 @@ class Providers:
                 arguments["response_format"] = {"type": "json_object"}
         return arguments | dict(deployment.extra)
 
-    async def _session(self, litellm: Any) -> ClientSession:
-        """The session of this event loop, which is closed when the loop ends, as are litellm's own connections."""
-        loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
-        if session is None:
-            from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
 
-            session = self._sessions[loop] = open_session(get_ssl_configuration())
-            # asyncio.run closes the loop's unfinished async generators last of all: the one moment a library can count on.
-            self._closers[loop] = closer = _closing(session, litellm, id(loop))
-            await anext(closer)
-        return session
+_open: dict[asyncio.AbstractEventLoop, tuple[ClientSession, AsyncGenerator[ClientSession, None]]] = {}
+"""The session of each event loop that is running, and what closes it."""
 
 
-async def _closing(session: ClientSession, litellm: Any, loop_id: int) -> AsyncGenerator[None, None]:
+async def _session(litellm: Any) -> ClientSession:
+    """The session of this event loop, which is closed when the loop ends, as are litellm's own connections."""
+    loop = asyncio.get_running_loop()
+    if loop not in _open:
+        # asyncio.run closes the loop's unfinished async generators last of all: the one moment a library can count on.
+        closing = _until_the_end(litellm, loop)
+        _open[loop] = (await anext(closing), closing)
+    return _open[loop][0]
+
+
+async def _until_the_end(litellm: Any, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[ClientSession, None]:
+    from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
+
+    session = open_session(get_ssl_configuration())
     try:
-        yield
+        yield session
     finally:
+        del _open[loop]
         await session.close()
         cached = litellm.in_memory_llm_clients_cache.cache_dict
-        for key in [key for key in cached if key.endswith(f"-{loop_id}")]:
+        for key in [key for key in cached if key.endswith(f"-{id(loop)}")]:
             client = cached.pop(key)
             close = getattr(client, "close", None) or getattr(client, "aclose", None)
             try:

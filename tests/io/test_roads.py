@@ -115,7 +115,7 @@ def test_the_direct_road_is_taken(server: ModelServer, name: str, monkeypatch: p
     assert isinstance(outcome(request(), there(server, name)), Completion)
 
 
-FAULTS = {
+FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "429": ("rate_limited", {"retry_after": 2.0}),
     "500": ("provider_error", {}),
     "503": ("provider_error", {}),
