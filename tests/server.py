@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -242,9 +243,9 @@ def completion(body: Mapping[str, Any], fault: str = "") -> dict[str, Any]:
 class ModelServer:
     """The server on a thread of this process, on a free port of the loopback interface."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.state = State()
-        self._port = port
+        self._port, self._tls = port, tls
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
@@ -267,7 +268,7 @@ class ModelServer:
     async def _serve(self) -> None:
         runner = web.AppRunner(application(self.state), access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self._port)
+        site = web.TCPSite(runner, "127.0.0.1", self._port, ssl_context=self._tls)
         await site.start()
         self._port = runner.addresses[0][1]
         self._ready.set()
@@ -282,7 +283,7 @@ class ModelServer:
     @property
     def root(self) -> str:
         """The same for protocols whose paths do not begin with /v1."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     @property
     def count(self) -> int:

@@ -209,7 +209,8 @@ def _form(litellm: Any, arguments: Mapping[str, Any]) -> Form | None:
     optional = _optional(litellm, arguments, model, provider)
     key = given or _from_environment(home.key_env)
     base = base or _from_environment(home.base_env) or home.base
-    json_mode, extra_body = optional.pop("json_mode", False), optional.pop("extra_body", None)
+    json_mode = optional.pop("json_mode", False)
+    extra_body = None if provider == "anthropic" else optional.pop("extra_body", None)  # Anthropic's handler knows no such thing
     for name in ("fake_stream", "max_retries") if home.sdk else ("fake_stream",):
         optional.pop(name, None)
     if base is None or urlsplit(base).username or not (key or home.keyless):

@@ -49,7 +49,11 @@ STATUS = {
 }  # fmt: skip
 NAMES = {"ContextWindowExceededError": "context_length", "ContentPolicyViolationError": "content_filter"}
 NO_CREDIT = re.compile(r"insufficient[_ ](?:quota|balance|credits?)|exceeded your current quota|credit balance is too low", re.IGNORECASE)
-TOO_LONG = re.compile(r"context (?:size|length|window)|maximum context|too many tokens", re.IGNORECASE)
+TOO_LONG = re.compile(
+    r"context[_ ](?:size|length|window)|maximum context|too many tokens|(?:prompt|input) is too long|maximum number of tokens",
+    re.IGNORECASE,
+)
+FILTERED = re.compile(r"content[_ ](?:filter|policy|management policy)|safety system|ResponsibleAIPolicy", re.IGNORECASE)
 USERINFO = re.compile(r"(://)[^/@\s]+@")
 SECRET_NAME = re.compile(r"key|token|secret|password|authorization|credential", re.IGNORECASE)
 OF_LIMITS = ("retry-after", "x-ratelimit-", "anthropic-ratelimit-")
@@ -78,9 +82,9 @@ class ProviderFault(Exception):
 
 def fault_of(error: BaseException, redact: Redactor) -> ProviderFault:
     """Any exception from a call through litellm as a fault; its text without keys and cut to 500 characters."""
-    detail = redact(str(error) or type(error).__name__)[:500]
+    said = redact(str(error) or type(error).__name__)
     limits = next((found for headers in _headers(error) if (found := limits_of(headers))), {})
-    return ProviderFault(_cause(error, detail), detail, retry_after(limits), limits)
+    return ProviderFault(_cause(error, said), said[:500], retry_after(limits), limits)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -91,9 +95,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _cause(error: BaseException, detail: str) -> str:
+def _cause(error: BaseException, said: str) -> str:
     chain = list(_chain(error))
-    if "LLM Provider NOT provided" in detail:
+    if "LLM Provider NOT provided" in said:
         return "unknown_provider"
     for each in chain:
         if type(each).__name__ in NAMES:
@@ -109,10 +113,13 @@ def _cause(error: BaseException, detail: str) -> str:
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         return "unexpected"
-    if status in (400, 403, 429) and NO_CREDIT.search(detail + " ".join(str(getattr(each, "code", "")) for each in chain)):
+    said += " ".join(str(getattr(each, "code", "")) for each in chain)
+    if status in (400, 403, 429) and NO_CREDIT.search(said):
         return "out_of_credit"
-    if status == 400 and TOO_LONG.search(detail):
+    if status == 400 and TOO_LONG.search(said):
         return "context_length"
+    if status in (400, 403) and FILTERED.search(said):
+        return "content_filter"
     return STATUS.get(status, "bad_request" if 400 <= status < 500 else "provider_error")
 
 

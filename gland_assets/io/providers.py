@@ -68,6 +68,9 @@ class Providers:
         if deployment.local:
             await asyncio.to_thread(local_model.register, litellm)
         arguments = self._arguments(deployment, request, key, endpoint)
+        if arguments["model"].startswith(("ollama/", "ollama_chat/")):
+            # Of a model that is not in its price table litellm asks the Ollama of this machine, wherever the deployment's own is.
+            litellm.model_cost.setdefault(arguments["model"], {"litellm_provider": "ollama", "mode": "chat"})
         session = await _session(litellm)
         try:
             async with asyncio.timeout(deployment.timeout):
@@ -154,8 +157,8 @@ async def _until_the_end(litellm: Any, loop: asyncio.AbstractEventLoop) -> Async
 def load_litellm() -> Any:
     """The litellm module, silent, without network access of its own. The first call costs seconds, later ones nothing."""
     with _importing:
-        # Without these it fetches a price table and reads .env files.
-        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+        # Without these it fetches a price table and a list of Anthropic's headers, and reads .env files.
+        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
         os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
         # Of no use to our users, and written over the progress display; some come only at the first call.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic\b")

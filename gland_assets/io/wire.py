@@ -41,6 +41,9 @@ async def post(
     """
     call = session.post(url, data=body, headers=headers, proxy=proxy, allow_redirects=False)
     async with await _begun(call, first_byte) as response:
+        if 300 <= response.status < 400:
+            there = response.headers.get("Location", "another place").partition("?")[0]
+            raise ProviderFault("not_found", f"it redirects to {there}, and a key follows no redirect; correct api_base")
         if (response.content_length or 0) > MOST_BYTES:
             raise _too_long()
         read = bytearray()

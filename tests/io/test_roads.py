@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -92,6 +93,32 @@ def test_every_provider_of_the_direct_road_is_compared() -> None:
     assert {litellm.get_llm_provider(model)[1] for model in MODELS.values()} == set(direct.HOMES)
 
 
+STEPS = {
+    "validate_environment": "api_base api_key headers litellm_params messages model optional_params",
+    "get_complete_url": "api_base api_key litellm_params model optional_params stream",
+    "transform_request": "headers litellm_params messages model optional_params",
+    "transform_extra_body": "extra_body litellm_params model request",
+    "sign_request": "api_base api_key fake_stream headers model optional_params request_data stream",
+    "transform_response": (
+        "api_key encoding json_mode litellm_params logging_obj messages model model_response optional_params raw_response request_data"
+    ),
+    "get_error_class": "error_message headers status_code",
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_litellms_steps_are_those_that_the_direct_road_takes(name: str) -> None:
+    litellm = load_litellm()
+    model, provider, *_ = litellm.get_llm_provider(MODELS[name])
+    config = litellm.ProviderConfigManager.get_provider_chat_config(model=model, provider=litellm.LlmProviders(provider))
+    for step, taken in STEPS.items():
+        known = " ".join(sorted(inspect.signature(getattr(config, step)).parameters))
+        assert known == taken, (
+            f"litellm's {step} for {provider} changed: read what it does now, and mend io/direct.py, before raising its pin"
+        )
+    assert not config.uses_async_transform_request
+
+
 @pytest.mark.parametrize("structured", ["json_schema", "json_object", "none", "no schema"])
 @pytest.mark.parametrize("name", MODELS)
 def test_both_roads_send_and_read_the_same(server: ModelServer, name: str, structured: Any) -> None:
@@ -138,3 +165,53 @@ def test_both_roads_tell_the_same_fault(server: ModelServer, name: str, kind: st
     direct_road, long = both(server, request(), there(server, name), kind=kind, **more)
     assert direct_road[3] == (cause, more.get("retry_after"))
     assert long[3] == direct_road[3]
+
+
+PASSED_ON = {
+    "top_k": 20, "stop": ["END"], "presence_penalty": 0.5, "extra_body": {"guided": {"deep": [1, 2]}}, "reasoning_effort": "low",
+    "chat_template_kwargs": {"enable_thinking": False},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("setting", PASSED_ON)
+def test_extra_settings_are_passed_on_alike(server: ModelServer, name: str, setting: str) -> None:
+    declared = there(server, name, extra={setting: PASSED_ON[setting]})
+    direct_road, long = both(server, request(), declared)
+    assert direct_road == long
+
+
+@pytest.mark.parametrize(
+    "extra", [{"extra_headers": {"X-Team": "blue"}}, {"max_tokens": 7}, {"ssl_verify": False}, {"organization": "org-1"}, {"n": 1}]
+)
+def test_what_litellm_interprets_is_left_to_it(server: ModelServer, extra: dict[str, Any]) -> None:
+    done, long = both(server, request(), there(server, "openai", extra=extra))
+    assert done == long
+    assert server.log[0]["headers"].get("x-team") == extra.get("extra_headers", {}).get("X-Team")
+    assert server.log[0]["headers"].get("openai-organization") == extra.get("organization")
+    assert server.log[0]["body"]["max_tokens"] == extra.get("max_tokens", 200)
+
+
+def test_requests_leave_no_trace_in_one_another(server: ModelServer) -> None:
+    declared = there(server, "anthropic")
+    asked = [request(f"question {number}", seed=number, schema=SCHEMA if number % 2 else None, messages=TALK) for number in range(6)]
+
+    async def all_at_once() -> list[Completion]:
+        providers = Providers({"main": declared})
+        return await asyncio.gather(*(providers.complete("main", one) for one in asked * 2))
+
+    done = asyncio.run(all_at_once())
+    assert done[:6] == done[6:]
+    assert done[:6] == [outcome(one, declared) for one in asked]
+
+
+def test_the_key_and_the_place_may_come_from_the_environment(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-openai")
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    monkeypatch.setenv("OPENAI_ORGANIZATION", "org-2")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-3")
+    done, long = both(server, request(), Deployment("main", "openai/some-model"))
+    assert done == long
+    assert (done[2]["authorization"], done[2]["openai-organization"], done[2]["openai-project"]) == (
+        "Bearer sk-of-openai", "org-2", "proj-3",
+    )  # fmt: skip
