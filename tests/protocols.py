@@ -162,7 +162,7 @@ def error_of(protocol: Protocol, status: int, message: str, code: str | None) ->
 PROTOCOLS = (
     Protocol("openai", r"(?:/[^/]+)*/chat/completions", _openai_asked, _openai_said),
     Protocol("anthropic", r"(?:/[^/]+)*/v1/messages", _anthropic_asked, _anthropic_said),
-    Protocol("gemini", r"(?:/[^/]+)*/?(?:models/)?(?P<model>[^/]*):generateContent", _gemini_asked, _gemini_said),
+    Protocol("gemini", r"(?:/[^/:]+)*/(?P<model>[^/:]+):generateContent", _gemini_asked, _gemini_said),
     Protocol("ollama", r"(?:/[^/]+)*/api/chat", _ollama_asked, _ollama_said),
     Protocol("converse", r"/model/(?P<model>[^/]+)/converse", _converse_asked, _converse_said),
 )

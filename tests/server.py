@@ -27,6 +27,7 @@ LOOP = "The same thing happens again and again in this part. " * 40
 HANG_S = 60.0
 LATE_S = 0.6
 THOUGHT = "Let me think about this. "
+TOKEN = "ya29.token-of-the-test"
 HUGE_BYTES = 64 * 2**20
 
 
@@ -138,6 +139,10 @@ def application(state: State) -> web.Application:
         finally:
             state.in_flight -= 1
 
+    async def token(request: web.Request) -> web.Response:
+        """What Google's sign-in answers to a service account."""
+        return web.json_response({"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"})
+
     async def read(request: web.Request) -> web.Response:
         if request.path == "/log":
             return web.json_response(state.log)
@@ -158,6 +163,7 @@ def application(state: State) -> web.Application:
         app.router.add_get(path, read)
     for path in ("/faults", "/latency", "/reset"):
         app.router.add_post(path, tell)
+    app.router.add_post("/token", token)
     app.router.add_post("/{path:.+}", complete)
     return app
 

@@ -84,7 +84,7 @@ def fault_of(error: BaseException, redact: Redactor) -> ProviderFault:
     """Any exception from a call through litellm as a fault; its text without keys and cut to 500 characters."""
     said = redact(str(error) or type(error).__name__)
     limits = next((found for headers in _headers(error) if (found := limits_of(headers))), {})
-    return ProviderFault(_cause(error, said), said[:500], retry_after(limits), limits)
+    return ProviderFault(_cause(error, said), said.partition("\nTraceback")[0][:500], retry_after(limits), limits)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
