@@ -14,8 +14,8 @@ EXTRAS: Mapping[str, tuple[str, str]] = {
 """Provider as litellm names it -> the module its requests are signed with, and the extra of this package that brings it."""
 
 
-def lacking_extra(deployment: Deployment) -> str | None:
-    """What is missing for this deployment's provider, and the command that installs it; None when nothing is."""
+def lacking_extra(deployment: Deployment) -> tuple[str, str] | None:
+    """What is missing for this deployment's provider, and what installs it; None when nothing is."""
     provider = (deployment.route or deployment.model).partition("/")[0]
     if provider not in EXTRAS:
         return None
@@ -24,4 +24,4 @@ def lacking_extra(deployment: Deployment) -> str | None:
         found = find_spec(module)
     except ModuleNotFoundError:  # of the package around it
         found = None
-    return None if found else f"{provider} needs the module {module}; run `pip install 'gland[{extra}]'`"
+    return None if found else (f"{provider} needs the module {module}", f"run `pip install 'gland[{extra}]'`")

@@ -24,7 +24,10 @@ from gland_assets.io.extras import lacking_extra
 from gland_assets.io.faults import ProviderFault, Redactor, fault_of, limits_of
 from gland_assets.io.wire import open_session
 
-OPENAI_LIKE = ("openai/", "hosted_vllm/", "openai_like/", "custom_openai/", "text-completion-openai/", "aiohttp_openai/")
+OPENAI_LIKE = (
+    "openai/", "hosted_vllm/", "openai_like/", "custom_openai/", "text-completion-openai/", "aiohttp_openai/", "llamafile/", "lm_studio/",
+    "litellm_proxy/",
+)  # fmt: skip
 NO_KEY = "none"
 """Sent to a server that asks for no key, so that litellm does not send it the user's OpenAI key instead."""
 
@@ -63,7 +66,7 @@ class Providers:
         deployment = self._deployments[name]
         key = self._key(deployment)
         if (lacking := lacking_extra(deployment)) is not None:
-            raise ProviderFault("missing_package", lacking)
+            raise ProviderFault("missing_package", "; ".join(lacking))
         litellm = load_litellm()
         if deployment.local:
             await asyncio.to_thread(local_model.register, litellm)
