@@ -1,4 +1,4 @@
-"""A local server that speaks OpenAI's chat protocol, for the tests: deterministic by request body, with faults on demand.
+"""A local server that speaks the protocols of tests/protocols.py, OpenAI's above all: deterministic by request body, with faults on demand.
 
 `python -m tests.server --port 8123` runs it alone. `GET /count`, `GET /log`; `POST /faults`, `/latency`, `/reset`.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,22 +19,34 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.protocols import Protocol, error_of, protocol_of
 from tests.speech import reply_text
 
 REFUSAL = "I'm sorry, but I can't help with that request."
 LOOP = "The same thing happens again and again in this part. " * 40
 HANG_S = 60.0
+LATE_S = 0.6
+THOUGHT = "Let me think about this. "
+TOKEN = "ya29.token-of-the-test"
+HUGE_BYTES = 64 * 2**20
 
 
 @dataclass
 class Fault:
     """What goes wrong with the next `times` requests whose body has `match` in it."""
 
-    kind: str  # an HTTP status, or reset, hang, garbage, no_choices, no_usage, empty, length, bad_json, refusal, loop, echo, content_filter
+    kind: str  # an HTTP status, or one of those below
     times: int = 1
     match: str = ""
     retry_after: float | None = None
     message: str = "the server was told to fail"
+    code: str | None = None  # of the error, by the provider's name for it
+    headers: Mapping[str, str] = field(default_factory=dict)  # sent beside the reply, whatever it is
+
+
+# Of the transport: reset, hang, late (the reply begins after LATE_S), slow (it begins at once and then takes LATE_S), garbage, truncated
+# (shorter than its Content-Length), broken_chunks, huge, gzip. Of the model: no_choices, no_usage, empty, length, bad_json, refusal, loop,
+# echo, content_filter, and for thought: think, think_open, think_only_closed, reasoning, reasoning_only.
 
 
 @dataclass(frozen=True)
@@ -96,33 +109,45 @@ def application(state: State) -> web.Application:
     """The server's routes over `state`."""
 
     async def complete(request: web.Request) -> web.StreamResponse:
+        spoken = protocol_of(request.path)
+        if spoken is None:
+            state.log.append({"path": request.path_qs, "fault": "404", "answered": False})
+            return web.json_response({"error": {"message": f"no such path: {request.path}"}}, status=404)
+        protocol, model = spoken
         raw = await request.text()
         body = json.loads(raw)
         # The provider's client escapes what is not ASCII as it likes: faults are matched against the text itself.
-        fault = state.fault_for(json.dumps(body, ensure_ascii=False))
-        if not body["messages"]:
+        fault = state.fault_for(json.dumps(body, ensure_ascii=False)) or Fault("")
+        asked = protocol.asked(body, model)
+        if not asked["messages"]:
             fault = Fault("400", message="messages is empty")
         if state.takes is not None and state.in_flight >= state.takes:
             state.log.append({"body": body, "fault": "429", "authorization": None, "answered": False})
             return web.json_response({"error": {"message": "too many at once"}}, status=429)
         entry = {
             "body": body,
-            "fault": fault.kind if fault else None,
+            "fault": fault.kind or None,
             "authorization": request.headers.get("Authorization"),
             "answered": False,
+            "path": request.path_qs,
+            "headers": {name.lower(): value for name, value in request.headers.items()},
         }
         state.log.append(entry)
         state.in_flight += 1
         state.most_in_flight = max(state.most_in_flight, state.in_flight)
         try:
             await asyncio.sleep(state.latency * uniform(1 - state.spread, 1 + state.spread))
-            if fault is not None and (refused := await _refused(request, fault)) is not None:
+            if (refused := await _refused(request, fault, protocol)) is not None:
                 return refused
             state.answered += 1
             entry["answered"] = True
-            return web.json_response(completion(state.replied_to(body), fault.kind if fault else ""), headers=state.headers)
+            return await _sent(request, fault, protocol.said(completion(state.replied_to(asked), fault.kind), body), state.headers)
         finally:
             state.in_flight -= 1
+
+    async def token(request: web.Request) -> web.Response:
+        """What Google's sign-in answers to a service account."""
+        return web.json_response({"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"})
 
     async def read(request: web.Request) -> web.Response:
         if request.path == "/log":
@@ -140,27 +165,56 @@ def application(state: State) -> web.Application:
         return web.json_response({"faults": [asdict(fault) for fault in state.faults], "latency": state.latency})
 
     app = web.Application(client_max_size=16 * 2**20)
-    app.router.add_post("/v1/chat/completions", complete)
     for path in ("/log", "/count"):
         app.router.add_get(path, read)
     for path in ("/faults", "/latency", "/reset"):
         app.router.add_post(path, tell)
+    app.router.add_post("/token", token)
+    app.router.add_post("/{path:.+}", complete)
     return app
 
 
-async def _refused(request: web.Request, fault: Fault) -> web.StreamResponse | None:
+async def _refused(request: web.Request, fault: Fault, protocol: Protocol) -> web.StreamResponse | None:
     """The response of a fault that is none of a model's, None for those that are."""
     if fault.kind.isdigit():
-        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-        error = {"error": {"message": fault.message, "type": "test", "code": None}}
+        headers = dict(fault.headers) | ({} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)})
+        error = error_of(protocol, int(fault.kind), fault.message, fault.code)
         return web.json_response(error, status=int(fault.kind), headers=headers)
     if fault.kind == "hang":
         await asyncio.sleep(HANG_S)
+    if fault.kind == "late":
+        await asyncio.sleep(LATE_S)
     if fault.kind == "reset":
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
     return web.Response(text="<html>gateway page</html>") if fault.kind == "garbage" else None
+
+
+async def _sent(request: web.Request, fault: Fault, reply: Mapping[str, Any], headers: Mapping[str, str]) -> web.StreamResponse:
+    """The reply on its way, whole or not."""
+    headers = {**headers, **fault.headers}
+    raw = json.dumps(reply).encode()
+    if fault.kind == "gzip":
+        whole = web.Response(body=raw, content_type="application/json", headers=headers)
+        whole.enable_compression(web.ContentCoding.gzip)
+        return whole
+    if fault.kind not in ("slow", "truncated", "broken_chunks", "huge"):
+        return web.Response(body=raw, content_type="application/json", headers=headers)
+    response = web.StreamResponse(headers={"Content-Type": "application/json", **headers})
+    if fault.kind == "truncated":
+        response.content_length = len(raw) + 40
+    await response.prepare(request)
+    if fault.kind == "slow":
+        await response.write(b" ")
+        await asyncio.sleep(LATE_S)
+    with suppress(ConnectionError):  # who reads may have enough
+        await response.write(raw)
+        for _ in range(HUGE_BYTES // 2**20 if fault.kind == "huge" else 0):
+            await response.write(b" " * 2**20)
+    if fault.kind in ("truncated", "broken_chunks") and request.transport is not None:
+        request.transport.close()
+    return response
 
 
 def completion(body: Mapping[str, Any], fault: str = "") -> dict[str, Any]:
@@ -174,12 +228,20 @@ def completion(body: Mapping[str, Any], fault: str = "") -> dict[str, Any]:
         text, reason = "", "content_filter"
     else:
         prompt = str(body["messages"][-1]["content"])
-        text = {"empty": " \n", "bad_json": '{"subjects": [', "refusal": REFUSAL, "loop": LOOP, "echo": prompt}.get(fault, text)
+        said = {
+            "empty": " \n", "bad_json": '{"subjects": [', "refusal": REFUSAL, "loop": LOOP, "echo": prompt,
+            "think": f"<think>{THOUGHT}</think>\n\n{text}", "think_open": f"<think>{THOUGHT}",
+            "think_only_closed": f"{THOUGHT}</think>{text}",
+            "reasoning_only": "",
+        }  # fmt: skip
+        text = said.get(fault, text)
     prompt_tokens = sum(len(str(message["content"])) for message in body["messages"]) // 4 + 8
     done: dict[str, Any] = {
-        "id": f"chatcmpl-{seed}", "object": "chat.completion", "created": 1, "model": f"{body['model']}-served",
+        "id": f"chatcmpl-{seed}", "object": "chat.completion", "created": 1, "service_tier": "default", "model": f"{body['model']}-served",
         "choices": [{"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": text}}],
     }  # fmt: skip
+    if fault in ("reasoning", "reasoning_only"):
+        done["choices"][0]["message"]["reasoning_content"] = THOUGHT
     if fault == "no_choices":
         done["choices"] = []
     if fault != "no_usage":
@@ -194,9 +256,9 @@ def completion(body: Mapping[str, Any], fault: str = "") -> dict[str, Any]:
 class ModelServer:
     """The server on a thread of this process, on a free port of the loopback interface."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.state = State()
-        self._port = port
+        self._port, self._tls = port, tls
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
@@ -219,7 +281,7 @@ class ModelServer:
     async def _serve(self) -> None:
         runner = web.AppRunner(application(self.state), access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self._port)
+        site = web.TCPSite(runner, "127.0.0.1", self._port, ssl_context=self._tls)
         await site.start()
         self._port = runner.addresses[0][1]
         self._ready.set()
@@ -229,7 +291,12 @@ class ModelServer:
     @property
     def url(self) -> str:
         """What a deployment names as its api_base."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"{self.root}/v1"
+
+    @property
+    def root(self) -> str:
+        """The same for protocols whose paths do not begin with /v1."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     @property
     def count(self) -> int:
@@ -243,12 +310,15 @@ class ModelServer:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """Every request received: body, fault, authorization, and whether it got a model's reply."""
+        """Every request received: body, fault, authorization, path, headers, and whether it got a model's reply."""
         return self.state.log
 
-    def fail(self, kind: str, times: int = 1, match: str = "", retry_after: float | None = None, message: str = "told to fail") -> None:
+    def fail(
+        self, kind: str, times: int = 1, match: str = "", retry_after: float | None = None, message: str = "told to fail",
+        code: str | None = None, headers: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         """Makes the next `times` requests with `match` in them go wrong."""
-        self.state.faults.append(Fault(kind, times, match, retry_after, message))
+        self.state.faults.append(Fault(kind, times, match, retry_after, message, code, headers or {}))
 
     def take_for(self, written: str, read: str, unless: str = "") -> None:
         """Makes a request with `written` in its JSON get the reply to the same one with `read` there, unless `unless` is in it."""

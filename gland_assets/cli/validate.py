@@ -79,29 +79,49 @@ def _named(project: Project, name: str) -> str:
 
 
 def _probe(project: Project) -> None:
-    """One request a deployment, all at once; GlandError when one of them cannot be used."""
+    """One request an endpoint, all at once; ends with 2 when one of them cannot be used."""
     import asyncio
 
     from gland_assets.io.probe import probe
 
     results = asyncio.run(probe(project))
+    several = any(len(deployment.api_base) > 1 for deployment in project.deployments.values())
+    names = [
+        "deployment",
+        *(["endpoint"] if several else []),
+        "answers",
+        "after",
+        "keeps to a schema",
+        "calls itself",
+        "dollars per million",
+    ]
     render.say()
-    table = render.headed(["deployment", "answers", "after", "structured", "calls itself", "dollars per million"], right=["after"])
+    table = render.headed(names, right=["after"], whole=["deployment", "endpoint"])
     for found in results:
         table.add_row(
             f"  {found.deployment}",
+            *([found.endpoint or ""] if several else []),
             Text("yes", "green") if found.ok else Text("no", "red"),
             "" if found.latency_s is None else f"{found.latency_s:.1f} s",
-            {True: "yes", False: "no", None: ""}[found.structured],
+            _structured(found.structured, found.form),
             found.model or "",
             _price(found.price),
         )
     render.put(table)
     faults = [found for found in results if found.error]
     for found in faults:
-        render.remark(f"{found.deployment}: {found.error}")
+        where = f"{found.deployment} at {found.endpoint}" if several and found.endpoint else found.deployment
+        render.remark(f"{where}: {found.error}")
     if faults:
         raise typer.Exit(GlandError.exit_code)
+
+
+def _structured(kept: bool | None, form: str) -> Text:
+    """Whether a reply fitted its schema, and how it was asked to."""
+    if kept is None:
+        return Text()
+    asked = "asked in words" if form == "none" else form
+    return Text(f"yes, {asked}", "green") if kept else Text(f"no, {asked}", "red")
 
 
 def _price(price: Price | None) -> str:

@@ -16,7 +16,19 @@ LOCAL_NAME = "local"
 _FREE = Price(Decimal(0), Decimal(0), Decimal(0))
 _LOCAL: dict[str, Any] = {"max_parallel_requests": 1, "context": 2048, "price": _FREE, "structured": "json_schema"}
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
-_PLAIN = ("model", "revision", "route", "key_env", "rpm", "tpm", "max_parallel_requests", "timeout", "context", "structured")
+_PLAIN = (
+    "model",
+    "revision",
+    "route",
+    "key_env",
+    "rpm",
+    "tpm",
+    "max_parallel_requests",
+    "timeout",
+    "first_byte_timeout",
+    "context",
+    "structured",
+)
 
 
 def local_deployment() -> Deployment:

@@ -41,6 +41,7 @@ class Deployment:
     tpm: int | None = None  # tokens per minute
     max_parallel_requests: int = 64
     timeout: float = 120.0  # seconds
+    first_byte_timeout: float | None = None  # seconds until a reply must begin; None: the timeout alone
     context: int | None = None  # tokens
     structured: Structured = "json_schema"
     price: Price | None = None  # None: litellm's table, or unknown

@@ -128,6 +128,7 @@ class DeploymentTable(Table):
     tpm: Positive | None = None
     max_parallel_requests: Positive | None = None
     timeout: Seconds | None = None
+    first_byte_timeout: Seconds | None = None
     context: Positive | None = None
     structured: Structured | None = None
     usd_per_million: PriceTable | None = None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import Enum
+from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
@@ -34,6 +38,7 @@ CAUSES: Mapping[str, Cure] = {
     "out_of_credit": Cure.MEND,
     "auth_error": Cure.MEND,
     "missing_key": Cure.MEND,
+    "missing_package": Cure.MEND,
     "unknown_provider": Cure.MEND,
 }
 """Every cause a provider's fault can have, and its cure."""
@@ -44,17 +49,29 @@ STATUS = {
 }  # fmt: skip
 NAMES = {"ContextWindowExceededError": "context_length", "ContentPolicyViolationError": "content_filter"}
 NO_CREDIT = re.compile(r"insufficient[_ ](?:quota|balance|credits?)|exceeded your current quota|credit balance is too low", re.IGNORECASE)
-TOO_LONG = re.compile(r"context (?:size|length|window)|maximum context|too many tokens", re.IGNORECASE)
+TOO_LONG = re.compile(
+    r"context[_ ](?:size|length|window)|maximum context|too many tokens|(?:prompt|input) is too long|maximum number of tokens",
+    re.IGNORECASE,
+)
+FILTERED = re.compile(r"content[_ ](?:filter|policy|management policy)|safety system|ResponsibleAIPolicy", re.IGNORECASE)
 USERINFO = re.compile(r"(://)[^/@\s]+@")
 SECRET_NAME = re.compile(r"key|token|secret|password|authorization|credential", re.IGNORECASE)
+OF_LIMITS = ("retry-after", "x-ratelimit-", "anthropic-ratelimit-")
+BROKEN = frozenset({"ReadError", "RemoteProtocolError", "ClientPayloadError", "ClientOSError", "ServerDisconnectedError"})
+"""Exceptions of httpx and aiohttp for a connection that broke off."""
+
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
+"""What reading a reply of an unexpected form ends in; litellm calls many of these a connection error."""
+
 LEAST_SECRET = 6  # characters: a shorter value is no key, and blanking it would tear texts apart
 
 
 class ProviderFault(Exception):
-    """A call to a provider that brought no reply. `detail` is free of keys."""
+    """A call to a provider that brought no reply. `detail` is free of keys; `retry_after` in seconds."""
 
     def __init__(self, cause: str, detail: str, retry_after: float | None = None, limits: Mapping[str, str] | None = None) -> None:
-        self.cause, self.detail, self.retry_after, self.limits = cause, detail, retry_after, limits or {}
+        self.cause, self.detail, self.retry_after = cause, detail, retry_after
+        self.limits = limits or {}  # the headers that speak of rate limits, names in lower case
         super().__init__(f"{cause}: {detail}")
 
     @property
@@ -65,8 +82,9 @@ class ProviderFault(Exception):
 
 def fault_of(error: BaseException, redact: Redactor) -> ProviderFault:
     """Any exception from a call through litellm as a fault; its text without keys and cut to 500 characters."""
-    detail = redact(str(error))[:500]
-    return ProviderFault(_cause(error, detail), detail, _retry_after(error))
+    said = redact(str(error) or type(error).__name__)
+    limits = next((found for headers in _headers(error) if (found := limits_of(headers))), {})
+    return ProviderFault(_cause(error, said), said.partition("\nTraceback")[0][:500], retry_after(limits), limits)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -77,9 +95,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _cause(error: BaseException, detail: str) -> str:
+def _cause(error: BaseException, said: str) -> str:
     chain = list(_chain(error))
-    if "LLM Provider NOT provided" in detail:
+    if "LLM Provider NOT provided" in said:
         return "unknown_provider"
     for each in chain:
         if type(each).__name__ in NAMES:
@@ -88,28 +106,56 @@ def _cause(error: BaseException, detail: str) -> str:
             return "unreachable"
     if any(isinstance(each, TimeoutError) or type(each).__name__ in ("Timeout", "APITimeoutError") for each in chain):
         return "timeout"
-    if any(type(each).__name__ in ("APIConnectionError", "ReadError", "ServerDisconnectedError") for each in chain):
+    if any(type(each).__name__ in BROKEN for each in chain):
         return "connection"
+    if any(type(each).__name__ == "APIConnectionError" for each in chain):
+        return "provider_error" if any(isinstance(each, UNREADABLE) for each in chain) else "connection"
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         return "unexpected"
-    if status in (400, 403, 429) and NO_CREDIT.search(detail + " ".join(str(getattr(each, "code", "")) for each in chain)):
+    said += " ".join(str(getattr(each, "code", "")) for each in chain)
+    if status in (400, 403, 429) and NO_CREDIT.search(said):
         return "out_of_credit"
-    if status == 400 and TOO_LONG.search(detail):
+    if status == 400 and TOO_LONG.search(said):
         return "context_length"
+    if status in (400, 403) and FILTERED.search(said):
+        return "content_filter"
     return STATUS.get(status, "bad_request" if 400 <= status < 500 else "provider_error")
 
 
-def _retry_after(error: BaseException) -> float | None:
+def _headers(error: BaseException) -> Iterator[Mapping[str, str]]:
     for each in _chain(error):
         for headers in (getattr(each, "litellm_response_headers", None), getattr(getattr(each, "response", None), "headers", None)):
-            value = headers.get("retry-after") if headers is not None and hasattr(headers, "get") else None
-            try:
-                if value is not None:
-                    return max(0.0, float(value))
-            except ValueError:
-                continue  # a date: our own waits will do
-    return None
+            if headers is not None and hasattr(headers, "items"):
+                yield headers
+
+
+def limits_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """Those of a response's headers that speak of rate limits, names in lower case."""
+    return {name: str(value) for each, value in headers.items() if (name := each.lower()).startswith(OF_LIMITS)}
+
+
+def retry_after(limits: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds that the server asks to be left alone, 0 or more; None when it does not say, or not in a form that RFC 9110 knows."""
+    try:
+        if (milliseconds := limits.get("retry-after-ms")) is not None:
+            return _seconds(float(milliseconds) / 1000)
+    except ValueError:
+        pass  # the other header may say it well
+    value = limits.get("retry-after", "").strip()
+    try:
+        return _seconds(float(value))
+    except ValueError:
+        pass
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds())
+
+
+def _seconds(value: float) -> float | None:
+    return max(0.0, value) if isfinite(value) else None
 
 
 class Redactor:
@@ -123,7 +169,7 @@ class Redactor:
         """`text` with every secret, and every user name and password in a URL, replaced by `[key]`."""
         secrets = {value for name, value in os.environ.items() if name in self._variables or SECRET_NAME.search(name)}
         secrets.update(value for settings in self._settings for value in _secret_values(settings))
-        secrets.update(quote(secret, safe="") for secret in tuple(secrets))
+        secrets.update(form for secret in tuple(secrets) for form in (quote(secret, safe=""), json.dumps(secret)[1:-1]))
         for secret in sorted(secrets, key=len, reverse=True):
             if len(secret) >= LEAST_SECRET:
                 text = text.replace(secret, "[key]")

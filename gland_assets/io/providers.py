@@ -10,16 +10,24 @@ import warnings
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
+
+from aiohttp import ClientSession
 
 from gland_assets.core.cost import estimate_tokens
 from gland_assets.core.project import Deployment
 from gland_assets.core.requests import Request
 from gland_assets.core.structured import schema_in_words
+from gland_assets.core.thought import without_thought
 from gland_assets.io import local_model
-from gland_assets.io.faults import ProviderFault, Redactor, fault_of
+from gland_assets.io.direct import Forms
+from gland_assets.io.extras import lacking_extra
+from gland_assets.io.faults import ProviderFault, Redactor, fault_of, limits_of
+from gland_assets.io.wire import open_session
 
-OPENAI_LIKE = ("openai/", "hosted_vllm/", "openai_like/", "custom_openai/", "text-completion-openai/", "aiohttp_openai/")
+OPENAI_LIKE = (
+    "openai/", "hosted_vllm/", "openai_like/", "custom_openai/", "text-completion-openai/", "aiohttp_openai/", "llamafile/", "lm_studio/",
+    "litellm_proxy/",
+)  # fmt: skip
 NO_KEY = "none"
 """Sent to a server that asks for no key, so that litellm does not send it the user's OpenAI key instead."""
 
@@ -36,7 +44,8 @@ class Completion:
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
-    limits: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)  # the headers that speak of rate limits, names in lower case
+    reasoned: bool = False  # it thought beside the text, or instead of one
 
 
 class Providers:
@@ -47,28 +56,42 @@ class Providers:
         self.redact = Redactor(
             (each.key_env for each in deployments.values() if each.key_env), (each.extra for each in deployments.values())
         )
-        self._closers: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = WeakKeyDictionary()
+        self._forms = Forms()
 
     async def complete(self, name: str, request: Request, endpoint: int = 0) -> Completion:
-        """The deployment's reply to `request`: one call, within the deployment's timeout.
+        """The deployment's reply to `request` from its `endpoint`-th api_base: one call, within the deployment's deadlines.
 
-        Raises ProviderFault, its text free of keys; EnvironmentFault when the local model is not installed.
+        Raises ProviderFault, its text free of keys and nothing behind it; EnvironmentFault when the local model is not installed.
         """
         deployment = self._deployments[name]
         key = self._key(deployment)
+        if (lacking := lacking_extra(deployment)) is not None:
+            raise ProviderFault("missing_package", "; ".join(lacking))
         litellm = load_litellm()
         if deployment.local:
             await asyncio.to_thread(local_model.register, litellm)
-        await self._close_at_end()
+        arguments = self._arguments(deployment, request, key, endpoint)
+        if arguments["model"].startswith(("ollama/", "ollama_chat/")):
+            # Of a model that is not in its price table litellm asks the Ollama of this machine, wherever the deployment's own is.
+            litellm.model_cost.setdefault(arguments["model"], {"litellm_provider": "ollama", "mode": "chat"})
+        session = await _session(litellm)
         try:
             async with asyncio.timeout(deployment.timeout):
-                response = await litellm.acompletion(**self._arguments(deployment, request, key, endpoint))
+                form = None if deployment.local else self._forms.form(litellm, arguments, deployment.extra)
+                if form is None:
+                    response = await litellm.acompletion(**arguments)
+                    headers = _headers_of(response)
+                else:
+                    response, headers = await form.ask(session, arguments["messages"], request.seed, deployment.first_byte_timeout)
+            return _completion(response, headers, request, deployment)
         except TimeoutError:
-            raise ProviderFault("timeout", f"no reply within {deployment.timeout:g} s") from None
+            fault = ProviderFault("timeout", f"no reply within {deployment.timeout:g} s")
+        except ProviderFault as known:
+            fault = known
         except Exception as error:
-            # Without its cause: the exceptions below hold the request's headers.
-            raise fault_of(error, self.redact) from None
-        return _completion(response, request, deployment)
+            fault = fault_of(error, self.redact)
+        # Here, where no exception is being handled: those that came before hold the request's headers, and would hang on this one.
+        raise fault
 
     def _key(self, deployment: Deployment) -> str | None:
         if deployment.key_env is not None:
@@ -98,21 +121,32 @@ class Providers:
                 arguments["response_format"] = {"type": "json_object"}
         return arguments | dict(deployment.extra)
 
-    async def _close_at_end(self) -> None:
-        """Sees to it that the connections opened in this event loop are closed when it ends."""
-        loop = asyncio.get_running_loop()
-        if loop not in self._closers:
-            # asyncio.run closes the loop's unfinished async generators last of all: the one moment a library can count on.
-            self._closers[loop] = closer = _closing_clients(load_litellm(), id(loop))
-            await anext(closer)
+
+_open: dict[asyncio.AbstractEventLoop, tuple[ClientSession, AsyncGenerator[ClientSession, None]]] = {}
+"""The session of each event loop that is running, and what closes it."""
 
 
-async def _closing_clients(litellm: Any, loop_id: int) -> AsyncGenerator[None, None]:
+async def _session(litellm: Any) -> ClientSession:
+    """The session of this event loop, which is closed when the loop ends, as are litellm's own connections."""
+    loop = asyncio.get_running_loop()
+    if loop not in _open:
+        # asyncio.run closes the loop's unfinished async generators last of all: the one moment a library can count on.
+        closing = _until_the_end(litellm, loop)
+        _open[loop] = (await anext(closing), closing)
+    return _open[loop][0]
+
+
+async def _until_the_end(litellm: Any, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[ClientSession, None]:
+    from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
+
+    session = open_session(get_ssl_configuration())
     try:
-        yield
+        yield session
     finally:
+        del _open[loop]
+        await session.close()
         cached = litellm.in_memory_llm_clients_cache.cache_dict
-        for key in [key for key in cached if key.endswith(f"-{loop_id}")]:
+        for key in [key for key in cached if key.endswith(f"-{id(loop)}")]:
             client = cached.pop(key)
             close = getattr(client, "close", None) or getattr(client, "aclose", None)
             try:
@@ -126,8 +160,8 @@ async def _closing_clients(litellm: Any, loop_id: int) -> AsyncGenerator[None, N
 def load_litellm() -> Any:
     """The litellm module, silent, without network access of its own. The first call costs seconds, later ones nothing."""
     with _importing:
-        # Without these it fetches a price table and reads .env files.
-        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+        # Without these it fetches a price table and a list of Anthropic's headers, and reads .env files.
+        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
         os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
         # Of no use to our users, and written over the progress display; some come only at the first call.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic\b")
@@ -151,17 +185,29 @@ def _silence(litellm: Any) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _completion(response: Any, request: Request, deployment: Deployment) -> Completion:
+def _completion(response: Any, headers: Mapping[str, str], request: Request, deployment: Deployment) -> Completion:
     if not response.choices:
-        raise ProviderFault("provider_error", "the reply has no choices")
+        raise ProviderFault("provider_error", "the reply has no choices", limits=limits_of(headers))
     choice, usage = response.choices[0], getattr(response, "usage", None)
     # A lone surrogate (half an emoji, cut by the token limit) is no valid UTF-8: no file would take it.
-    text = (choice.message.content or "").encode("utf-8", "replace").decode("utf-8")
+    said = (choice.message.content or "").encode("utf-8", "replace").decode("utf-8")
+    text, thought = without_thought(said)
     prompt_tokens, completion_tokens = (getattr(usage, name, 0) or 0 for name in ("prompt_tokens", "completion_tokens"))
     if not prompt_tokens and not completion_tokens:  # the server counts nothing
         prompt_tokens = sum(estimate_tokens(message.content) for message in request.messages)
-        completion_tokens = estimate_tokens(text)
+        completion_tokens = estimate_tokens(said)
     cached = getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", 0) or 0
+    thinking = getattr(getattr(usage, "completion_tokens_details", None), "reasoning_tokens", 0) or 0
+    shown = any(getattr(choice.message, name, None) for name in ("reasoning_content", "thinking_blocks"))
     # litellm takes the provider's name off; the bundled model is known by its whole name, so that its rows can be labelled.
     model = deployment.model if deployment.local else response.model or ""
-    return Completion(text, choice.finish_reason or "stop", model, prompt_tokens, cached, completion_tokens)
+    return Completion(
+        text, choice.finish_reason or "stop", model, prompt_tokens, cached, completion_tokens, limits_of(headers),
+        reasoned=thought or shown or thinking > 0,
+    )  # fmt: skip
+
+
+def _headers_of(response: Any) -> Mapping[str, str]:
+    """The reply's headers as litellm hands them on, their names as the provider wrote them."""
+    told = getattr(response, "_hidden_params", {}).get("additional_headers") or {}
+    return {str(name).removeprefix("llm_provider-"): str(value) for name, value in told.items()}

@@ -53,3 +53,16 @@ def test_live_ends_with_2_when_a_deployment_cannot_be_used(server: ModelServer, 
     ran = gland(live(tmp_path, server.url), "validate", "--live")
     assert ran.code == 2 and "large" in ran.err and "Traceback" not in ran.err
     assert "sk-of-the-test" not in ran.out + ran.err
+
+
+def test_live_names_the_endpoint_of_several_that_does_not_answer(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMALL_KEY", "sk-of-the-test")
+    head = HEAD.replace('key_env = "SMALL_KEY"\n', f'key_env = "SMALL_KEY"\napi_base = ["{server.url}", "http://127.0.0.1:9/v1"]\n')
+    ran = gland(declare(tmp_path, head=head), "validate", "--live")
+    assert ran.code == 2
+    rows = [line for line in ran.out.splitlines() if line.startswith("  large ")]
+    assert any(server.url in row and "yes, json_schema" in row for row in rows)
+    assert any("http://127.0.0.1:9/v1" in row and " no" in row for row in rows)
+    assert ran.err.startswith("large at http://127.0.0.1:9/v1: unreachable")

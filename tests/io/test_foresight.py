@@ -40,7 +40,11 @@ def test_before_a_first_build_counts_follow_from_what_is_declared(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("limits", "least"),
-    [("rpm = 3", 81 / 3 * 60), ("tpm = 1000", None), ('rpm = 3\napi_base = ["http://127.0.0.1:9/v1", "http://127.0.0.1:10/v1"]', 81 / 6 * 60)],
+    [
+        ("rpm = 3", 81 / 3 * 60),
+        ("tpm = 1000", None),
+        ('rpm = 3\napi_base = ["http://127.0.0.1:9/v1", "http://127.0.0.1:10/v1"]', 81 / 6 * 60),
+    ],
 )
 def test_a_declared_rate_says_how_long_it_takes_at_least(tmp_path: Path, limits: str, least: float | None) -> None:
     found = estimate(declare(tmp_path, head=HEAD.replace('model = "openai/large-1"', f'model = "openai/large-1"\n{limits}')))

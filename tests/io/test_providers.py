@@ -86,18 +86,18 @@ def test_a_schema_is_asked_for_as_the_deployment_takes_it(server: ModelServer, s
         assert body["response_format"]["json_schema"] == {"name": "answers", "schema": SCHEMA, "strict": True}
 
 
-def test_endpoints_of_equal_rank_share_the_load(server: ModelServer) -> None:
+def test_the_caller_says_which_endpoint_is_asked(server: ModelServer) -> None:
     second = ModelServer().start()
     try:
         main = deployment((server.url, second.url))
         providers = Providers({"main": main})
 
         async def ask() -> None:
-            for number in range(6):
-                await providers.complete("main", request(f"question {number}"))
+            for endpoint in (1, 0, 1):
+                await providers.complete("main", request(), endpoint)
 
         asyncio.run(ask())
-        assert (server.count, second.count) == (3, 3)
+        assert (server.count, second.count) == (1, 2)
     finally:
         second.stop()
 
@@ -274,25 +274,33 @@ def test_a_probe_reports_each_deployment(server: ModelServer, monkeypatch: pytes
     monkeypatch.setenv("THEIR_KEY", CANARY)
     server.fail("bad_json", match="loose-model")
     server.fail("401", match="barred-model", message=f"bad key {CANARY}")
+    server.fail("reasoning_only", match="deep-model")
     project = project_of(
         deployment(server.url),
         deployment(server.url, "loose"),
         deployment(server.url, "barred", key_env="THEIR_KEY"),
         deployment(server.url, "keyless", key_env="NOT_SET_ANYWHERE"),
+        deployment(server.url, "deep"),
         replace(deployment(server.url, "words"), structured="none"),
     )
     results = {each.deployment: each for each in asyncio.run(probe(project))}
-    assert list(results) == ["main", "loose", "barred", "keyless", "words"]
-    assert (results["main"].ok, results["main"].structured, results["main"].model, results["main"].error) == (
-        True,
-        True,
-        "main-model-served",
-        None,
-    )
-    assert results["main"].latency_s is not None
-    assert (results["main"].price, results["words"].structured) == (PRICE, True)
+    assert list(results) == ["main", "loose", "barred", "keyless", "deep", "words"]
+    main = results["main"]
+    assert (main.ok, main.structured, main.model, main.error) == (True, True, "main-model-served", None)
+    assert main.latency_s is not None
+    assert (main.price, results["words"].structured, results["words"].form) == (PRICE, True, "none")
     assert (results["loose"].ok, results["loose"].structured) == (True, False)
-    assert "structured" in (results["loose"].error or "")
+    assert "set structured to json_object or none" in (results["loose"].error or "")
+    assert (results["deep"].ok, results["deep"].structured) == (True, None)
+    assert "raise max_tokens" in (results["deep"].error or "")
     assert (results["barred"].ok, results["keyless"].ok) == (False, False)
     assert "NOT_SET_ANYWHERE" in (results["keyless"].error or "")
     assert "canary" not in repr(results)
+
+
+def test_a_probe_asks_every_endpoint(server: ModelServer) -> None:
+    gone = f"http://127.0.0.1:{closed_port()}/v1"
+    first, second = asyncio.run(probe(project_of(deployment((server.url, gone)))))
+    assert (first.endpoint, first.ok) == (server.url, True)
+    assert (second.endpoint, second.ok) == (gone, False)
+    assert "unreachable" in (second.error or "")
