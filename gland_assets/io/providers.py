@@ -37,6 +37,7 @@ class Completion:
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
+    reasoned: bool = False  # the model wrote reasoning, beside the text or instead of it
 
 
 class Providers:
@@ -165,4 +166,5 @@ def _completion(response: Any, request: Request, deployment: Deployment) -> Comp
     cached = getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", 0) or 0
     # litellm takes the provider's name off; the bundled model is known by its whole name, so that its rows can be labelled.
     model = deployment.model if deployment.local else response.model or ""
-    return Completion(text, choice.finish_reason or "stop", model, prompt_tokens, cached, completion_tokens)
+    reasoned = bool(getattr(choice.message, "reasoning_content", None))
+    return Completion(text, choice.finish_reason or "stop", model, prompt_tokens, cached, completion_tokens, reasoned)

@@ -83,7 +83,7 @@ class Sender:
         """
         attempts = 0
         faults: dict[str, ProviderFault] = {}
-        for name in request.settings.models:
+        for name in sorted(request.settings.models, key=request.avoid.__contains__):  # as declared, those to avoid last
             try:
                 async with self._slots_of(name).one():
                     return await self._try(name, request, attempts)
