@@ -1,25 +1,25 @@
-"""JSON broken in small, known ways: read with json_repair, and taken only when every word of it stands in the value and no other. Pure.
+"""JSON broken in small, known ways: put right with json_repair, and taken only when it then holds what was said and no more. Pure.
 
 Mended are trailing and missing commas, single quotes, Python's words, comments, unescaped line ends and brackets missing at the end. Not
-mended, because something would have to be guessed: a text that stops inside a value, prose between values, quotes inside quotes.
+mended, because something would have to be guessed: a text that stops inside a string, prose between values, quotes inside quotes.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 _TOKEN = re.compile(
-    r"""(?P<double>"(?:\\.|[^"\\])*")|(?P<single>'(?:\\.|[^'\\])*')|(?P<comment>//[^\n]*|/\*.*?\*/|\#[^\n]*)"""
-    r"""|(?P<number>-?\d[\d.eE+-]*)|(?P<key>[A-Za-z_]\w*(?=\s*:))|(?P<word>[A-Za-z_]\w*)|(?P<mark>[\[\]{},:])|\s+|(?P<stray>.)""",
+    r"(?P<space>(?:\s|//[^\n]*|/\*.*?\*/|\#[^\n]*)++)"  # comments too
+    r"""|(?P<double>"(?:\\.|[^"\\])*")|(?P<single>'(?:\\.|[^'\\])*')|(?P<number>-?\d[\d.eE+-]*)"""
+    r"|(?P<key>[A-Za-z_]\w*(?=\s*:))|(?P<word>[A-Za-z_]\w*)|(?P<open>[\[{])|(?P<close>[\]}])|(?P<between>[,:])|(?P<stray>.)",
     re.DOTALL,
 )
 _WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
-_ESCAPE = re.compile(r"\\(u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|.)", re.DOTALL)
-_ESCAPED_QUOTE = re.compile(r"\\(.)|\"", re.DOTALL)
-_OPENED: Mapping[str, type] = {"{": dict, "[": list}
+_QUOTE = re.compile(r"\\(.)|\"", re.DOTALL)
+_CLOSING = {"{": "}", "[": "]"}
 
 
 class Beyond(Exception):
@@ -31,68 +31,82 @@ def repaired(text: str, to_the_end: bool) -> Any:
 
     `to_the_end`: the reply ends where `text` does. Only there may brackets be missing: else what follows belongs to it.
     """
-    text = _ESCAPE.sub(_plain, text)
-    meant = list(_scalars(text, to_the_end))
+    said = list(_said(text))
+    meant = list(_meant(said, to_the_end))
+    # json_repair sees the form alone, each key and value as a number: it misreads some escapes, comments and empty texts.
+    form = "".join(one if isinstance(one, str) else f' "{place}" ' for place, one in enumerate(said))
     from json_repair import loads  # here: nearly every reply does without
 
     try:
-        value: Any = loads(text, skip_json_loads=True)
+        value = _filled(loads(form, skip_json_loads=True), said)
     except (ValueError, RecursionError) as error:
         raise Beyond(str(error)[:80]) from None
-    if not isinstance(value, _OPENED[text[0]]) or _spelled(meant) != _spelled(list(_leaves(value))):
+    if json.dumps(meant) != json.dumps(list(_held(value))):  # 1, 1.0 and true are equal to Python, and not the same
         raise Beyond("something would be lost or added")
     return value
 
 
-def _plain(escape: re.Match[str]) -> str:
-    """What json_repair would leave escaped: pairs of surrogates, and the slash."""
-    if escape[1] == "/":
-        return "/"
-    return str(json.loads(f'"{escape[0]}"')) if len(escape[1]) > 1 else escape[0]
+Said = str | tuple[Any]
+"""A bracket, a comma or a colon; a key or a value."""
 
 
-def _scalars(text: str, to_the_end: bool) -> Iterator[Any]:
-    """Every key and value that a JSON-like text spells out, in order. Raises Beyond where it says something else."""
-    last, depth = "", 0
+def _said(text: str) -> Iterator[Said]:
+    """What a text spells out, in order. Raises Beyond for what is no part of JSON."""
     for token in _TOKEN.finditer(text):
         kind, found = token.lastgroup, token.group()
-        if kind is None or kind == "comment":
-            continue
-        if kind == "stray" or (kind == "word" and found not in _WORDS):
-            raise Beyond(f"{found!r} is no part of JSON")
-        last = found
-        if kind == "word":
-            yield _WORDS[found]
-        elif kind == "key":
+        if kind in ("open", "close", "between"):
             yield found
-        elif kind == "mark":
-            depth += (found in "[{") - (found in "]}")
-        else:
+        elif kind == "key":
+            yield (found,)
+        elif kind == "word" and found in _WORDS:
+            yield (_WORDS[found],)
+        elif kind != "space":
             try:
-                yield json.loads(_in_double_quotes(found) if kind == "single" else found, strict=False)
+                yield (json.loads(_in_double_quotes(found) if kind == "single" else found, strict=False),)
             except ValueError:
                 raise Beyond(f"{found[:40]!r} is no JSON value") from None
-    if last in ("{", "[", ",", ":") or (depth and not to_the_end):
-        raise Beyond("it stops before a value")
 
 
 def _in_double_quotes(single: str) -> str:
-    inside = _ESCAPED_QUOTE.sub(lambda found: {"'": "'", None: r"\""}.get(found[1], found[0]), single[1:-1])
+    inside = _QUOTE.sub(lambda found: {"'": "'", None: r"\""}.get(found[1], found[0]), single[1:-1])
     return f'"{inside}"'
 
 
-def _leaves(value: Any) -> Iterator[Any]:
-    """Every key and value, in order."""
+def _meant(said: Iterable[Said], to_the_end: bool) -> Iterator[Said]:
+    """The brackets, keys and values of a text, with the brackets that are missing at its end."""
+    last: Said = ""
+    closing: list[str] = []
+    for last in said:
+        if last in ("{", "["):
+            closing.append(_CLOSING[str(last)])
+        elif last in ("}", "]") and (not closing or closing.pop() != last):
+            raise Beyond(f"{last} closes nothing")
+        if last not in (",", ":"):
+            yield last
+    if closing and (last in ("{", "[", ",", ":") or not to_the_end):
+        raise Beyond("it stops before a value")
+    yield from reversed(closing)
+
+
+def _filled(form: Any, said: Sequence[Said]) -> Any:
+    """The value of a form: each place in it taken by what was said there."""
+    if isinstance(form, dict):
+        return {said[int(place)][0]: _filled(inner, said) for place, inner in form.items()}
+    return [_filled(inner, said) for inner in form] if isinstance(form, list) else said[int(form)][0]
+
+
+def _held(value: Any) -> Iterator[Said]:
+    """What a value holds, as `_meant` gives it."""
     if isinstance(value, dict):
+        yield "{"
         for key, inner in value.items():
-            yield key
-            yield from _leaves(inner)
+            yield (key,)
+            yield from _held(inner)
+        yield "}"
     elif isinstance(value, list):
+        yield "["
         for inner in value:
-            yield from _leaves(inner)
+            yield from _held(inner)
+        yield "]"
     else:
-        yield value
-
-
-def _spelled(scalars: list[Any]) -> str:
-    return json.dumps(scalars)  # 1, 1.0 and true are equal to Python, and not the same
+        yield (value,)

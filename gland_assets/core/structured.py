@@ -29,11 +29,11 @@ def json_of(text: str) -> Any:
             return json.loads(candidate)
         except (ValueError, RecursionError):  # brackets within brackets without end are no value either
             continue
-    for candidate in candidates:
+    for place, candidate in enumerate(candidates, 1):
         start = _start(candidate)
         if start >= 0:
             try:
-                return repaired(candidate[start:].rstrip(), to_the_end=candidate is not candidates[-1])
+                return repaired(candidate[start:], to_the_end=place < len(candidates))
             except Beyond:
                 continue
     raise Rejected("not_json", f"the reply holds no JSON value; it begins {text.strip()[:80]!r}")
