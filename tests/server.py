@@ -21,15 +21,23 @@ from aiohttp import web
 from tests.speech import reply_text
 
 REFUSAL = "I'm sorry, but I can't help with that request."
+FOREIGN = "Это предложение написано буквами, которых здесь никто не ждёт, и говорит совсем не то."
 LOOP = "The same thing happens again and again in this part. " * 40
 HANG_S = 60.0
+REFUSED = ("reset", "hang", "garbage")
+"""Faults other than HTTP statuses that are none of a model's."""
+SPOILT = (
+    "no_choices", "no_usage", "empty", "length", "content_filter", "reasoning", "bad_json", "broken_json", "no_json", "refusal", "loop",
+    "echo", "foreign",
+)  # fmt: skip
+"""Faults of a model's reply."""
 
 
 @dataclass
 class Fault:
     """What goes wrong with the next `times` requests whose body has `match` in it."""
 
-    kind: str  # an HTTP status, or reset, hang, garbage, no_choices, no_usage, empty, length, bad_json, refusal, loop, echo, content_filter
+    kind: str  # an HTTP status, or one of REFUSED and SPOILT
     times: int = 1
     match: str = ""
     retry_after: float | None = None
@@ -164,16 +172,22 @@ def completion(body: Mapping[str, Any], fault: str = "") -> dict[str, Any]:
     reason = "stop"
     if fault == "length":
         text, reason = text[: max(20, len(text) // 2)], "length"
-    elif fault == "content_filter":
-        text, reason = "", "content_filter"
+    elif fault in ("content_filter", "reasoning"):
+        text, reason = "", "length" if fault == "reasoning" else fault
     else:
         prompt = str(body["messages"][-1]["content"])
-        text = {"empty": " \n", "bad_json": '{"subjects": [', "refusal": REFUSAL, "loop": LOOP, "echo": prompt}.get(fault, text)
+        text = {
+            "empty": " \n", "bad_json": '{"subjects": [', "broken_json": f"```json\n{text[:-1]},}}  // as asked\n```",
+            "no_json": "Certainly: there are several, and each is worth a term.", "refusal": REFUSAL, "loop": LOOP, "echo": prompt,
+            "foreign": FOREIGN,
+        }.get(fault, text)  # fmt: skip
     prompt_tokens = sum(len(str(message["content"])) for message in body["messages"]) // 4 + 8
     done: dict[str, Any] = {
         "id": f"chatcmpl-{seed}", "object": "chat.completion", "created": 1, "model": f"{body['model']}-served",
         "choices": [{"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": text}}],
     }  # fmt: skip
+    if fault == "reasoning":
+        done["choices"][0]["message"]["reasoning_content"] = "First I have to find out what is asked for. "
     if fault == "no_choices":
         done["choices"] = []
     if fault != "no_usage":
