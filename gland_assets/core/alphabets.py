@@ -42,7 +42,7 @@ _BY_SCRIPT: Mapping[str, str] = {
     "MONGOLIAN": "mn",
     "YI": "ii",
     "CANADIAN": "cr iu oj",
-    "CJK": "ja ko zh",
+    "CJK": "ja zh",
     "HIRAGANA": "ja",
     "KATAKANA": "ja",
     "HANGUL": "ko",

@@ -16,6 +16,7 @@ from gland_assets.core.chain import TRIES
 from gland_assets.core.instructions import make_answers
 from gland_assets.core.making import Making
 from gland_assets.core.parsing import CAUSES
+from gland_assets.core.project import Deployment
 from gland_assets.core.quality import RULES
 from gland_assets.core.records import Question
 from gland_assets.core.requests import Reply, Request
@@ -23,7 +24,7 @@ from gland_assets.core.structured import json_of
 from gland_assets.io.faults import CAUSES as PROVIDER_CAUSES
 from tests.io.asking import NOON, deployment, request
 from tests.io.test_gateway import SCHEMA, Bench, ask, failure
-from tests.server import SPOILT, ModelServer
+from tests.server import REFUSED, SPOILT, ModelServer
 
 
 @pytest.fixture
@@ -136,36 +137,74 @@ def question(number: int) -> Question:
 
 
 # Those that stop a build until the user changes something are no fault of a row: 401, 402, 403, 404.
-WIRE = ("400", "429", "500", "503", "reset", "hang", "garbage")
-FAULTS = st.tuples(st.sampled_from((*WIRE, *SPOILT)), st.integers(1, 9))
-
-
-@settings(
-    max_examples=10,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+WIRE = ("400", "429", "500", "503", *REFUSED)
+OF_FORM = ("bad_json", "broken_json", "no_json")  # to an answer in free text a text like any other
+ROWS = 14
+UNHURRIED = settings(
+    max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(st.permutations(range(14)), st.dictionaries(st.integers(0, 13), FAULTS, max_size=9), st.integers(1, 8))
-def test_every_row_ends_as_its_own_answer_or_as_a_failure_with_a_declared_cause(
-    server: ModelServer, order: list[int], faults: dict[int, tuple[str, int]], parallel: int
-) -> None:
+)  # fmt: skip
+Faults = dict[int, tuple[str, int]]
+
+
+def faults(*kinds: str) -> st.SearchStrategy[Faults]:
+    """Row -> what goes wrong with it, and how often."""
+    return st.dictionaries(st.integers(0, ROWS - 1), st.tuples(st.sampled_from(kinds), st.integers(1, 9)), max_size=9)
+
+
+def go_wrong(server: ModelServer, wrong: Faults) -> None:
     server.reset()
-    for number, (kind, times) in faults.items():
+    for number, (kind, times) in wrong.items():
         server.fail(kind, times=times, match=f"token-{number:02}x", retry_after=0.0 if kind == "429" else None)
+
+
+def two(server: ModelServer, parallel: int) -> list[Deployment]:
+    return [deployment(server.url, name, max_parallel_requests=parallel, timeout=2.0) for name in ("main", "spare")]
+
+
+DECLARED = RULES.keys() | CAUSES.keys() | PROVIDER_CAUSES.keys()
+
+
+@UNHURRIED
+@given(st.permutations(range(ROWS)), faults(*WIRE, *(kind for kind in SPOILT if kind not in OF_FORM)), st.integers(1, 8))
+def test_every_row_ends_as_its_own_answer_or_as_a_failure_with_a_declared_cause(
+    server: ModelServer, order: list[int], wrong: Faults, parallel: int
+) -> None:
+    go_wrong(server, wrong)
     with TemporaryDirectory() as folder:
-        bench = Bench(Path(folder))
-        gateway = bench.gateway(*(deployment(server.url, name, max_parallel_requests=parallel, timeout=2.0) for name in ("main", "spare")))
+        gateway = Bench(Path(folder)).gateway(*two(server, parallel))
         making = Making(gateway.project, gateway.project.discipline("logic"), gateway.ask, "build")
         rows = asyncio.run(make_answers(making, [question(number) for number in order]))
         gateway.close()
-        assert [row.question_id for row in rows] == [f"q{number:02}" for number in order], "rows out are rows asked, in their order"
-        for number, row in zip(order, rows, strict=True):
-            if row.failure is None:
-                assert row.text is not None and f"token-{number:02}x" in row.text, "each answer is to its own question"
-                assert sum(f"token-{other:02}x" in row.text for other in range(14)) == 1
-            else:
-                assert row.text is None and number in faults
-                assert row.failure.cause in RULES.keys() | CAUSES.keys() | PROVIDER_CAUSES.keys() and row.failure.detail
-                assert row.failure.row_id == row.answer_id
-        assert len({row.answer_id for row in rows}) == len(order)
+    assert [row.question_id for row in rows] == [f"q{number:02}" for number in order], "rows out are rows asked, in their order"
+    assert len({row.answer_id for row in rows}) == ROWS
+    for number, row in zip(order, rows, strict=True):
+        if row.failure is None:
+            assert row.text is not None and f"token-{number:02}x" in row.text, "each answer is to its own question"
+            assert sum(f"token-{other:02}x" in row.text for other in range(ROWS)) == 1
+        else:
+            assert row.text is None and number in wrong
+            assert row.failure.cause in DECLARED and row.failure.detail and row.failure.row_id == row.answer_id
+
+
+@UNHURRIED
+@given(faults(*WIRE, *SPOILT), st.integers(1, 8))
+def test_every_structured_reply_is_that_of_its_own_row_or_a_failure_with_a_declared_cause(
+    server: ModelServer, wrong: Faults, parallel: int
+) -> None:
+    go_wrong(server, wrong)
+    asked = []
+    for number in range(ROWS):
+        name = f"token-{number:02}x"
+        schema = {"type": "object", "required": ["said"], "properties": {"said": {"const": name}, "why": {"type": "string"}}}
+        asked.append(request(f"Name some of {name}.", ("main", "spare"), row=name, schema=schema))
+    with TemporaryDirectory() as folder:
+        gateway = Bench(Path(folder)).gateway(*two(server, parallel))
+        outcomes = ask(gateway, *asked, accept=lambda reply: json_of(reply.text)["said"])
+        gateway.close()
+    for number, (one, outcome) in enumerate(zip(asked, outcomes, strict=True)):
+        if isinstance(outcome, tuple):
+            assert outcome[0] == one.row
+        else:
+            failed = failure(outcome)
+            assert number in wrong and failed.request.row == one.row and failed.cause in DECLARED and failed.detail
