@@ -92,7 +92,7 @@ def test_rows_that_fail_for_good_are_tried_one_round_at_a_time(texts: list[str],
 
 def test_what_follows_from_a_row_that_now_succeeds_is_made(server: ModelServer, tmp_path: Path) -> None:
     folder = declare(tmp_path / "project", server.url)
-    server.fail("loop", times=TRIES, match="Question for [Music]")
+    server.fail("loop", times=1000, match="Question for [Music] on two sessions")
     assert build(folder)[0] == 1
     was = Seen(folder)
     missing = 12 - len(dataset(was, "music"))

@@ -68,6 +68,7 @@ def build(
     summary.done(here, counts, result)
     summary.failures(project, here, counts, result)
     if counts.failed:
+        render.say("The next build asks again for rows that no provider answered, `gland build --retry-failures` for all of them.")
         raise typer.Exit(1)
 
 

@@ -27,7 +27,8 @@ RULES = {
     "not_json": "a schema was asked for and it holds no JSON",
     "schema": "its JSON does not fit the schema",
 }
-"""Cause of a rejection -> what it means. In the order they are looked at; what reads the reply may add causes of its own."""
+"""Cause of a rejection -> what it means. In the order they are looked at; what reads the reply may add causes of its own
+(core/parsing.py). docs/replies.md shows all of them, and the limits below."""
 
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\W\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
 LETTERS = re.compile(r"[^\W\d_]{2,}|[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
@@ -44,13 +45,21 @@ PERIODIC_LEAST = 40  # words those copies hold together
 LINE_WORDS, LINE_COPIES, LINE_SHARE = 5, 4, 0.25  # a sentence of so many lettered words, so often, so much of the text
 
 
+MEASURES = {
+    "echo": f"share of its word {ECHO_GRAM}-grams that stand in the prompt: below",
+    "loop": f"share of its word {LOOP_GRAM}-grams, those of mostly different words, that it has said before: below",
+    "alphabet": "share of its letters in a script of the dataset's `language`, code and formulas aside: at least",
+}
+"""What is measured of a reply -> how, and on which side of the limit a good one lies."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Shares at which a use of the model counts as failed."""
+    """The limits of the MEASURES for one use of the model, as shares from 0 to 1."""
 
-    echo: float | None  # of the reply's word 5-grams that stand in the prompt; None: copying is what was asked for
-    loop: float = 0.5  # of the reply's wordy 4-grams that it has already said
-    alphabet: float = 0.3  # of the reply's letters that are of the language's alphabet: at least so many
+    echo: float | None  # None: copying is what was asked for
+    loop: float = 0.5
+    alphabet: float = 0.3
 
 
 LIMITS = {
