@@ -60,7 +60,7 @@ _SPELLED = re.compile(
     r"|https?://\S+",
     re.DOTALL,
 )
-_LIKE_CODE = re.compile(r"[=;{}<>\\|]|\w[(_]\w?|^\s*(?:def|class|import|from|return|else|for|while|if|print|#include)\b.*:?$")
+_LIKE_CODE = re.compile(r"[=;{}<>\\|]|\w[(_]\w?|^\s*(?:def|class|import|from|return|else|for|while|if|print|#include)\b")
 
 
 def foreign(text: str, language: str, prompts: Iterable[str], limit: float) -> str | None:

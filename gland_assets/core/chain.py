@@ -26,7 +26,7 @@ class Chain:
         has failed before, and another round of it may be made."""
         self.asked = request
         self.replies = 0
-        self.last: tuple[Reply, Rejected] | None = None
+        self._last: tuple[Reply, Rejected] | None = None
         self._first, self._local, self._again = request, local, again
         self._number = 0  # of the seed
         self._shown = False  # whether what is asked shows its fault
@@ -47,7 +47,7 @@ class Chain:
 
     def reject(self, reply: Reply, why: Rejected) -> None:
         """Goes on to what is asked after this reply."""
-        self.last, self.replies = (reply, why), self.replies + 1
+        self._last, self.replies = (reply, why), self.replies + 1
         if not reply.reused:
             self._making = self._round
         avoid = self.asked.avoid | ({reply.deployment} if why.cause in DECLINED else frozenset())
@@ -61,8 +61,8 @@ class Chain:
 
     def failed(self) -> RequestFailed:
         """What the row fails with when what is asked now is neither stored nor sent."""
-        assert self.last is not None
-        reply, why = self.last
+        assert self._last is not None
+        reply, why = self._last
         return RequestFailed(self._first, reply.request_key, why.cause, why.detail, self.replies, rejected=True)
 
 

@@ -21,6 +21,9 @@ _WORDS = {"true": True, "false": False, "null": None, "True": True, "False": Fal
 _QUOTE = re.compile(r"\\(.)|\"", re.DOTALL)
 _CLOSING = {"{": "}", "[": "]"}
 
+Said = str | tuple[Any]
+"""A bracket, a comma or a colon; or a key or a value, by itself."""
+
 
 class Beyond(Exception):
     """The text cannot be mended without guessing."""
@@ -39,15 +42,12 @@ def repaired(text: str, to_the_end: bool) -> Any:
 
     try:
         value = _filled(loads(form, skip_json_loads=True), said)
+        same = json.dumps(meant) == json.dumps(list(_held(value)))  # 1, 1.0 and true are equal to Python, and not the same
     except (ValueError, RecursionError) as error:
         raise Beyond(str(error)[:80]) from None
-    if json.dumps(meant) != json.dumps(list(_held(value))):  # 1, 1.0 and true are equal to Python, and not the same
+    if not same:
         raise Beyond("something would be lost or added")
     return value
-
-
-Said = str | tuple[Any]
-"""A bracket, a comma or a colon; a key or a value."""
 
 
 def _said(text: str) -> Iterator[Said]:

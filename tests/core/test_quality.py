@@ -250,9 +250,8 @@ def table(head: str) -> list[list[str]]:
 
 def test_the_document_names_every_cause_with_what_follows() -> None:
     follows = {cause: "another seed" for cause in CAUSES | RULES}
-    follows |= dict.fromkeys(DECLINED, "another seed, first of another deployment") | dict.fromkeys(
-        FORM, "mended, else shown its fault once"
-    )
+    follows |= dict.fromkeys(DECLINED, "another seed, first of another deployment")
+    follows |= dict.fromkeys(FORM, "mended, else shown its fault once")
     assert table("cause") == [[f"`{cause}`", meaning, follows[cause]] for cause, meaning in (RULES | (CAUSES | RULES)).items()]
     numbers = {4: "four", 8: "eight", 30: "30"}
     assert f"up to {numbers[TRIES]} replies in all; {numbers[LOCAL_TRIES]} of the bundled model" in DOCS

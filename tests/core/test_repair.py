@@ -121,6 +121,7 @@ def test_no_text_raises_anything_but_a_rejection(text: str) -> None:
         '{"formula": "\\alpha \\times \\beta"}',
         '{"number": 007,}',
         "{" * 100_000 + "}",
+        "[" * 900 + "1,]" + "]" * 899,
     ],
     ids=lambda text: text[:30],
 )
