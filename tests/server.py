@@ -23,30 +23,34 @@ from tests.protocols import Protocol, error_of, protocol_of
 from tests.speech import reply_text
 
 REFUSAL = "I'm sorry, but I can't help with that request."
+FOREIGN = "Это предложение написано буквами, которых здесь никто не ждёт, и говорит совсем не то."
 LOOP = "The same thing happens again and again in this part. " * 40
 HANG_S = 60.0
 LATE_S = 0.6
 THOUGHT = "Let me think about this. "
 TOKEN = "ya29.token-of-the-test"
 HUGE_BYTES = 64 * 2**20
+REFUSED = ("reset", "hang", "late", "slow", "garbage", "truncated", "broken_chunks", "huge")
+"""Faults of the transport, HTTP statuses aside. late: the reply begins after LATE_S; slow: it begins at once and then takes LATE_S;
+truncated: it is shorter than its Content-Length."""
+SPOILT = (
+    "no_choices", "no_usage", "empty", "length", "content_filter", "thought_away", "reasoning_only", "think_open", "bad_json", "broken_json",
+    "no_json", "refusal", "loop", "echo", "foreign",
+)  # fmt: skip
+"""Faults of a model's reply. Beside them, and no fault: gzip, think, think_only_closed, reasoning."""
 
 
 @dataclass
 class Fault:
     """What goes wrong with the next `times` requests whose body has `match` in it."""
 
-    kind: str  # an HTTP status, or one of those below
+    kind: str  # an HTTP status, or one of REFUSED and SPOILT
     times: int = 1
     match: str = ""
     retry_after: float | None = None
     message: str = "the server was told to fail"
     code: str | None = None  # of the error, by the provider's name for it
     headers: Mapping[str, str] = field(default_factory=dict)  # sent beside the reply, whatever it is
-
-
-# Of the transport: reset, hang, late (the reply begins after LATE_S), slow (it begins at once and then takes LATE_S), garbage, truncated
-# (shorter than its Content-Length), broken_chunks, huge, gzip. Of the model: no_choices, no_usage, empty, length, bad_json, refusal, loop,
-# echo, content_filter, and for thought: think, think_open, think_only_closed, reasoning, reasoning_only.
 
 
 @dataclass(frozen=True)
@@ -224,15 +228,16 @@ def completion(body: Mapping[str, Any], fault: str = "") -> dict[str, Any]:
     reason = "stop"
     if fault == "length":
         text, reason = text[: max(20, len(text) // 2)], "length"
-    elif fault == "content_filter":
-        text, reason = "", "content_filter"
+    elif fault in ("content_filter", "thought_away"):
+        text, reason = "", "length" if fault == "thought_away" else fault
     else:
         prompt = str(body["messages"][-1]["content"])
         said = {
-            "empty": " \n", "bad_json": '{"subjects": [', "refusal": REFUSAL, "loop": LOOP, "echo": prompt,
+            "empty": " \n", "bad_json": '{"subjects": [', "refusal": REFUSAL, "loop": LOOP, "echo": prompt, "foreign": FOREIGN,
+            "broken_json": f"```json\n{text[:-1]},}}  // as asked\n```",
+            "no_json": "Certainly: there are several, and each is worth a term.",
             "think": f"<think>{THOUGHT}</think>\n\n{text}", "think_open": f"<think>{THOUGHT}",
-            "think_only_closed": f"{THOUGHT}</think>{text}",
-            "reasoning_only": "",
+            "think_only_closed": f"{THOUGHT}</think>{text}", "reasoning_only": "",
         }  # fmt: skip
         text = said.get(fault, text)
     prompt_tokens = sum(len(str(message["content"])) for message in body["messages"]) // 4 + 8
@@ -240,7 +245,7 @@ def completion(body: Mapping[str, Any], fault: str = "") -> dict[str, Any]:
         "id": f"chatcmpl-{seed}", "object": "chat.completion", "created": 1, "service_tier": "default", "model": f"{body['model']}-served",
         "choices": [{"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": text}}],
     }  # fmt: skip
-    if fault in ("reasoning", "reasoning_only"):
+    if fault in ("reasoning", "reasoning_only", "thought_away"):
         done["choices"][0]["message"]["reasoning_content"] = THOUGHT
     if fault == "no_choices":
         done["choices"] = []

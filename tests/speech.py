@@ -44,6 +44,7 @@ before_any_measurement under_heavy_load near_the_equator within_one_generation o
 without_any_records between_two_rival_schools among_first_year_students behind_the_northern_wall
 """.split()
 CONCEPT = re.compile(r"^- (.+?) \(session \d+\)$", re.MULTILINE)
+TOKEN = re.compile(r"\btoken-[0-9a-z]+\b")
 RANGE = re.compile(r"(\d+) to (\d+)")
 
 
@@ -57,7 +58,9 @@ def reply_text(body: Mapping[str, Any], rng: Random) -> str:
         _, _, told = prompt.rpartition("JSON schema:\n")
         return json.dumps(value(json.loads(told) if told.startswith("{") else {"type": "object"}, rng))
     concepts = CONCEPT.findall(prompt)
-    return question(concepts, rng) if concepts else prose(rng, rng.randint(6, 12))
+    said = question(concepts, rng) if concepts else prose(rng, rng.randint(6, 12))
+    token = TOKEN.search(prompt)  # by which a test tells whose reply it is
+    return f"{said} So much for {token.group()}." if token else said
 
 
 def title(rng: Random) -> str:

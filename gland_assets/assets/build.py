@@ -73,7 +73,7 @@ def run_build(
     with ExitStack() as dismissed:
         try:
             with recorded_build(project, warehouse) as build_id:
-                orders = Orders(project.path, warehouse, build_id, cap, tuple(late))
+                orders = Orders(project.path, warehouse, build_id, cap, tuple(late), plan.retry_failures)
                 crew = _Crew(project, orders, workers or worker_count(project, list(late)), on_event, stop)
                 dismissed.callback(crew.dismiss)
                 crew.make(Task(slug, levels) for slug, levels in late.items())
@@ -113,7 +113,7 @@ class _Crew:
 
     def __init__(self, project: Project, orders: Orders, size: int, on_event: Callable[[Event], None], stop: Callable[[], bool]) -> None:
         context = multiprocessing.get_context("spawn")
-        self._project, self._warehouse = project, orders.warehouse
+        self._project, self._warehouse, self._retry_failures = project, orders.warehouse, orders.retry_failures
         self._stop_flag, self._stop, self._on_event = Flag(), stop, on_event
         self._ready = Flag()
         self._result = BuildResult(orders.build_id)
@@ -173,7 +173,8 @@ class _Crew:
             if slug in self._elsewhere:
                 if is_locked(lock_path(self._warehouse, slug)):
                     continue
-                levels = make_plan(self._project, Partitions(self._warehouse).metas(), [slug]).out_of_date().get(slug)
+                plan = make_plan(self._project, Partitions(self._warehouse).metas(), [slug], self._retry_failures)
+                levels = plan.out_of_date().get(slug)
                 self._left.remove(task)
                 if levels:
                     return Task(slug, levels)

@@ -34,6 +34,7 @@ class Orders:
     build_id: str
     cap: Decimal | None  # dollars that this build may spend
     disciplines: Sequence[str] = ()  # that the build is about to make
+    retry_failures: bool = False  # ask again for rows whose replies were all rejected
 
 
 @dataclass(frozen=True, slots=True)

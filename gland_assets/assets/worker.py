@@ -83,7 +83,8 @@ def _work(
             sync_partitions(instance, project)
             report(Records(instance), project, orders.warehouse, only=orders.disciplines)
             ready.set()
-    with instance, open_builder(project, orders.warehouse, orders.build_id, orders.cap, tell, stopping) as builder:
+    opened = open_builder(project, orders.warehouse, orders.build_id, orders.cap, tell, stopping, orders.retry_failures)
+    with instance, opened as builder:
         job = definitions_for(orders.taxonomy, orders.warehouse, builder).resolve_implicit_global_asset_job_def()
         gc.freeze()  # all that Dagster is made of stays: no need to look through it again and again
         gc.enable()

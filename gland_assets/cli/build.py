@@ -12,7 +12,7 @@ import typer
 
 from gland_assets.cli import caps, consent, estimates, render, summary
 from gland_assets.cli.counting import Counts
-from gland_assets.cli.places import OnlyThese, Places, known, places
+from gland_assets.cli.places import OnlyThese, Places, RetryFailures, known, places
 from gland_assets.cli.progress import Board
 from gland_assets.cli.publish import bring_up, told
 from gland_assets.cli.stopping import Stopping
@@ -34,6 +34,7 @@ def build(
     budget: Annotated[
         float | None, typer.Option("--budget", metavar="USD", min=0, help="Stop before this build has spent more.", show_default=False)
     ] = None,
+    retry_failures: RetryFailures = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before spending money or much time.")] = False,
 ) -> None:
     """Bring the dataset up to date: only what has changed is made, and what was paid for is not paid for again."""
@@ -45,7 +46,7 @@ def build(
     here = places(context)
     project = here.project()
     _restored(here)
-    found = make_plan(project, Partitions(here.warehouse).metas(), known(project, discipline or ()))
+    found = make_plan(project, Partitions(here.warehouse).metas(), known(project, discipline or ()), retry_failures)
     late = found.out_of_date()
     if not late:
         _nothing_to_do(project, here, discipline or (), found.duplicates)
@@ -67,6 +68,7 @@ def build(
     summary.done(here, counts, result)
     summary.failures(project, here, counts, result)
     if counts.failed:
+        render.say("The next build asks again for rows that no provider answered, `gland build --retry-failures` for all of them.")
         raise typer.Exit(1)
 
 

@@ -39,6 +39,9 @@ def find_places(taxonomy: Path | None, warehouse: Path | None) -> Places:
 OnlyThese = Annotated[list[str] | None, typer.Option("-d", "--discipline", metavar="SLUG", help="Only this discipline; may be repeated.")]
 """The option of verbs that can be kept to some disciplines."""
 
+RetryFailures = Annotated[bool, typer.Option("--retry-failures", help="Ask again too for failed rows whose replies were all rejected.")]
+"""The option of verbs that plan and build."""
+
 
 def places(context: typer.Context) -> Places:
     """The places of this command, as the global options left them."""

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from gland_assets.cli import caps, estimates, render
-from gland_assets.cli.places import OnlyThese, known, places
+from gland_assets.cli.places import OnlyThese, RetryFailures, known, places
 from gland_assets.core.levels import PARTITIONED
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ Levels = tuple[tuple[str, str, tuple[str, ...]], ...]  # (levels, state, because
 def plan(
     context: typer.Context,
     discipline: OnlyThese = None,
+    retry_failures: RetryFailures = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Say what is out of date, why, and how many calls, tokens and dollars it takes."""
@@ -44,7 +45,7 @@ def plan(
     here = places(context)
     project = here.project()
     partitions = Partitions(here.warehouse)
-    found = make_plan(project, partitions.metas(), known(project, discipline or ()))
+    found = make_plan(project, partitions.metas(), known(project, discipline or ()), retry_failures)
     estimate = foresee(project, here.warehouse, found)
     if as_json:
         print(json.dumps(_as_json(found, estimate), ensure_ascii=False, indent=1))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from gland_assets.core.chain import FORM
 from gland_assets.core.fanout import each
 from gland_assets.core.hashing import derive_seed, digest
 from gland_assets.core.making import Making
@@ -20,7 +21,7 @@ from gland_assets.core.schemas import prose_schema, subjects_schema, syllabus_sc
 T = TypeVar("T")
 
 CONVERSATIONS = 3
-"""Times both turns are gone through when no reply to the second can be used: then the first may hold nothing to read out."""
+"""Times both turns are gone through when what is replied to the second cannot be used: then the first may hold nothing to read out."""
 
 
 async def _converse(making: Making, first: Request, extract: Request, accept: Callable[[Reply], T]) -> tuple[T, Reply]:
@@ -32,8 +33,9 @@ async def _converse(making: Making, first: Request, extract: Request, accept: Ca
         try:
             return await making.ask(replace(extract, seed=seed, messages=messages), accept)
         except RequestFailed as error:
-            # Where no reply came, another first turn would be paid for nothing.
-            if not error.rejected or conversation == CONVERSATIONS - 1:
+            # Where no reply came, or the model could not put in form what it was shown, another first turn would be paid for nothing.
+            hopeless = not error.rejected or (error.cause in FORM and not making.preferred(first.stage).local)
+            if hopeless or conversation == CONVERSATIONS - 1:
                 raise
     raise AssertionError("no conversation was tried")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -92,3 +92,12 @@ def check_room(source: Source[TaxonomyFile], deployments: Mapping[str, Deploymen
         if deployment and deployment.context is not None and tokens >= deployment.context:
             what = f"a context of {deployment.context} tokens has no room for a prompt beside max_tokens = {tokens} of stage {stage}"
             source.fault(("deployment", name, "context"), what, f"lower `max_tokens` in [stage.{stage}] or name another model for it")
+
+
+def check_language(source: Source[TaxonomyFile], deployments: Mapping[str, Deployment], asked: Iterable[str]) -> None:
+    """Note it when the bundled model, which was taught English alone, is among the deployments `asked` for another language."""
+    language = source.content.dataset.language
+    if language.partition("-")[0] != "en" and any(name in deployments and deployments[name].local for name in asked):
+        what = f"the bundled local model writes English alone, and `language` is {language!r}"
+        fix = 'declare a [deployment.NAME] whose model writes it, or set language = "en"'
+        source.fault(("dataset", "language"), what, fix)

@@ -37,6 +37,7 @@ class Plan:
 
     partitions: tuple[PartitionPlan, ...]
     duplicates: PartitionPlan
+    retry_failures: bool = False  # rows whose replies were all rejected are asked again
 
     def out_of_date(self) -> dict[str, list[str]]:
         """Discipline -> its levels to bring up to date, in order of the road; disciplines in declared order."""
@@ -61,33 +62,38 @@ class Plan:
         return [part for part in self.partitions if part.state == "orphan"]
 
 
-def make_plan(project: Project, metas: Metas, only: Iterable[str] = ()) -> Plan:
-    """The plan for all disciplines, or for those in `only`; orphans are listed in either case."""
+def make_plan(project: Project, metas: Metas, only: Iterable[str] = (), retry_failures: bool = False) -> Plan:
+    """The plan for all disciplines, or for those in `only`; orphans are listed in either case.
+
+    `retry_failures` puts out of date what holds rows that failed though a provider answered.
+    """
     wanted = set(only)
     parts: list[PartitionPlan] = []
     slugs = set()
     for discipline in project.disciplines():
         slugs.add(discipline.slug)
         if not wanted or discipline.slug in wanted:
-            parts += _discipline_plan(project, discipline, metas)
+            parts += _discipline_plan(project, discipline, metas, retry_failures)
     gone = sorted(key for key in metas if key[1] not in slugs and key[0] in PARTITIONED)
     parts += [PartitionPlan(asset, slug, "orphan", ("not in the taxonomy",)) for asset, slug in gone]
-    return Plan(tuple(parts), _duplicates_plan(project, metas, parts))
+    return Plan(tuple(parts), _duplicates_plan(project, metas, parts), retry_failures)
 
 
-def _discipline_plan(project: Project, discipline: Discipline, metas: Metas) -> list[PartitionPlan]:
+def _discipline_plan(project: Project, discipline: Discipline, metas: Metas, retry_failures: bool) -> list[PartitionPlan]:
     # What a declared level will hold is known now, made or not: a node that moves puts nothing below it out of date.
     rows = declared_rows(project, discipline.slug)
     contents = {level: declared_content_hash(level, row) for level, row in rows.items()}
     parts = []
     for level in PARTITIONED:
-        parts.append(part := _partition_plan(project, discipline, level, metas, contents))
+        parts.append(part := _partition_plan(project, discipline, level, metas, contents, retry_failures))
         if part.state == "fresh":
             contents[level] = metas[level, discipline.slug].content_hash
     return parts
 
 
-def _partition_plan(project: Project, discipline: Discipline, level: str, metas: Metas, above: Mapping[str, str]) -> PartitionPlan:
+def _partition_plan(
+    project: Project, discipline: Discipline, level: str, metas: Metas, above: Mapping[str, str], retry_failures: bool
+) -> PartitionPlan:
     """`above` holds the content hash of each level above that is known beforehand."""
     slug = discipline.slug
     meta = metas.get((level, slug))
@@ -95,7 +101,8 @@ def _partition_plan(project: Project, discipline: Discipline, level: str, metas:
         return PartitionPlan(level, slug, "missing", ("not made yet",))
     now = recipe(project, level, discipline)
     late = [f"{name} are out of date" for name in UPSTREAM[level] if name not in above]
-    if not late and not meta.unanswered and fingerprint(now, {name: above[name] for name in UPSTREAM[level]}) == meta.fingerprint:
+    again = meta.unanswered or (retry_failures and meta.rejected)
+    if not late and not again and fingerprint(now, {name: above[name] for name in UPSTREAM[level]}) == meta.fingerprint:
         return PartitionPlan(level, slug, "fresh")
     stands = {name: there.content_hash for name in UPSTREAM[level] if (there := metas.get((name, slug)))}
     known = stands | {name: above[name] for name in UPSTREAM[level] if name in above}
@@ -103,6 +110,8 @@ def _partition_plan(project: Project, discipline: Discipline, level: str, metas:
     because += [f"{name} changed" for name, content in known.items() if meta.upstream.get(name) != content]
     if meta.unanswered:
         because.append(f"no provider answered for {meta.unanswered} of its rows")
+    if retry_failures and meta.rejected:
+        because.append(f"{meta.rejected} failed {'row is' if meta.rejected == 1 else 'rows are'} asked again")
     if not because and of_another_version(meta):
         because.append("made by another version")
     return PartitionPlan(level, slug, "stale" if because else "waiting", (*because, *late))

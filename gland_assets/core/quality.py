@@ -10,21 +10,25 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gland_assets.core.alphabets import foreign
 from gland_assets.core.refusals import refusal
 from gland_assets.core.requests import Rejected
 from gland_assets.core.structured import json_of, text_values
 
 RULES = {
     "content_filter": "the provider's own filter cut the reply",
+    "only_reasoning": "the model reasoned and wrote no final text",
     "empty": "no letter or digit in it",
     "loop": "it says the same over and over",
     "cut_off": "it stopped at the token limit",
     "refusal": "it opens by declining to answer",
     "echo": "it hands back the prompt",
+    "alphabet": "it is not written in the alphabet of the dataset's `language`",
     "not_json": "a schema was asked for and it holds no JSON",
     "schema": "its JSON does not fit the schema",
 }
-"""Cause of a rejection -> what it means. In the order they are looked at; what reads the reply may add causes of its own."""
+"""Cause of a rejection -> what it means. In the order they are looked at; what reads the reply may add causes of its own
+(core/parsing.py). docs/replies.md shows all of them, and the limits below."""
 
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\W\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
 LETTERS = re.compile(r"[^\W\d_]{2,}|[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
@@ -41,44 +45,60 @@ PERIODIC_LEAST = 40  # words those copies hold together
 LINE_WORDS, LINE_COPIES, LINE_SHARE = 5, 4, 0.25  # a sentence of so many lettered words, so often, so much of the text
 
 
+MEASURES = {
+    "echo": f"share of its word {ECHO_GRAM}-grams that stand in the prompt: below",
+    "loop": f"share of its word {LOOP_GRAM}-grams, those of mostly different words, that it has said before: below",
+    "alphabet": "share of its letters in a script of the dataset's `language`, code and formulas aside: at least",
+}
+"""What is measured of a reply -> how, and on which side of the limit a good one lies."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Shares at which a use of the model counts as failed."""
+    """The limits of the MEASURES for one use of the model, as shares from 0 to 1."""
 
-    echo: float | None  # of the reply's word 5-grams that stand in the prompt; None: copying is what was asked for
-    loop: float = 0.5  # of the reply's wordy 4-grams that it has already said
+    echo: float | None  # None: copying is what was asked for
+    loop: float = 0.5
+    alphabet: float = 0.3
 
 
 LIMITS = {
     "subjects": Limits(echo=0.6),
     "syllabi": Limits(echo=0.6),
     "questions": Limits(echo=0.7),  # a question may name sessions and concepts as the syllabus words them
-    "answers": Limits(echo=0.95),  # an answer may give back a corrected text or the code it was shown
+    # An answer may give back a corrected text or the code it was shown, and quote at length what is in another alphabet.
+    "answers": Limits(echo=0.95, alphabet=0.1),
 }
-STRUCTURED = Limits(echo=None, loop=0.75)  # read out of an earlier turn, and lists are worded alike
-OTHER = Limits(echo=0.95)
+# Read out of an earlier turn, and lists are worded alike; levels are English words in any language.
+STRUCTURED = Limits(echo=None, loop=0.75, alphabet=0.15)
+OTHER = Limits(echo=0.95, alphabet=0.1)
 
 
-def check(text: str, finish_reason: str, prompts: Sequence[str], stage: str, structured: bool = False) -> None:
+def check(text: str, finish_reason: str, prompts: Sequence[str], stage: str, structured: bool = False, language: str = "") -> None:
     """Raises Rejected(cause, detail), cause one of RULES, when a reply must not be used.
 
-    `prompts` are the texts of the turns before it, `structured` says that a JSON schema was asked for:
-    then it is the JSON's values that are looked at.
+    `prompts` are the texts of the user's turns before it, `structured` says that a JSON schema was asked for:
+    then it is the JSON's values that are looked at. `language` is the dataset's, as an ISO 639-1 code.
     """
     limits = STRUCTURED if structured else LIMITS.get(stage, OTHER)
     if finish_reason == "content_filter":
         raise Rejected("content_filter", "the provider's filter cut the reply")
+    more = f"raise max_tokens for stage {stage!r}"
+    if finish_reason == "only_reasoning":
+        raise Rejected("only_reasoning", f"the model reasoned and wrote no final text; {more}, or let it reason less")
     said = _values(text) if structured else text
-    if not any(map(str.isalnum, said)):
+    if finish_reason != "length" and not any(map(str.isalnum, said)):
         raise Rejected("empty", f"no letter or digit in {text.strip()[:80]!r}")
     if found := loop(said, limits.loop):
         raise Rejected("loop", found)
     if finish_reason == "length":
-        raise Rejected("cut_off", f"stopped at the token limit after {len(text)} characters; raise max_tokens for stage {stage!r}")
+        raise Rejected("cut_off", f"stopped at the token limit after {len(text)} characters; {more}")
     if found := refusal(said):
         raise Rejected("refusal", f"opens with {found!r}")
     if found := echo(said, prompts, limits.echo):
         raise Rejected("echo", found)
+    if found := foreign(said, language, prompts, limits.alphabet):
+        raise Rejected("alphabet", f"{found}; say in the prompt which language to write")
 
 
 def _values(text: str) -> str:

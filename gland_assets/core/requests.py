@@ -38,6 +38,7 @@ class Request:
     seed: int
     sample: int = 0  # index among requests that are alike in all else
     schema: Mapping[str, Any] | None = None  # JSON schema the reply must fit
+    avoid: frozenset[str] = frozenset()  # deployments to be asked last; no part of the key, for the reply may be anyone's
 
     def retry(self, attempt: int) -> Request:
         """The same request with the seed of its `attempt`-th try; try 0 is the request itself."""
@@ -96,7 +97,7 @@ class RequestFailed(Exception):
 class Ask(Protocol):
     """`await ask(request, accept)`: the accepted value and the reply it was read from.
 
-    `accept` turns a reply into a value or raises Rejected; a rejected reply is asked again with another seed a bounded number of times.
+    `accept` turns a reply into a value or raises Rejected; after a rejected reply the request is asked again as core/chain.py says.
     Raises RequestFailed when all tries are used up, Stopped when the build is stopping.
     """
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gland_assets.core.endpoints import check_name, check_room, deployments_of, dollars
+from gland_assets.core.endpoints import check_language, check_name, check_room, deployments_of, dollars
 from gland_assets.core.errors import Fault, SettingsError
 from gland_assets.core.hashing import digest
 from gland_assets.core.inherit import InForce
@@ -89,6 +89,7 @@ class _Tree:
             )
         self.models_everywhere()
         check_room(self.root, self.deployments, self.longest)
+        check_language(self.root, self.deployments, (name for name, _ in self.longest))
         return tuple(found)
 
     def top(self) -> InForce:

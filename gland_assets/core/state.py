@@ -31,6 +31,11 @@ class PartitionMeta:
     stamp: str = ""  # differs at every write
     gland_version: str = ""
 
+    @property
+    def rejected(self) -> int:
+        """Failure rows of which some provider's reply could not be used, or that it refused to reply to: asked again only when told to."""
+        return self.failed - self.unanswered
+
     def plain(self) -> dict[str, Any]:
         """As JSON values, as they stand in a file's metadata."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from gland_assets.core.repair import Beyond, repaired
 from gland_assets.core.requests import Rejected
 
 if TYPE_CHECKING:
@@ -19,13 +20,22 @@ FENCED = re.compile(r"```[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 def json_of(text: str) -> Any:
     """The JSON value a reply holds: the whole text, its only fenced block, or the text from its first bracket to its last.
 
-    Raises Rejected("not_json") when there is none.
+    Where none of these is valid, they are mended, the first two from their first bracket on. Raises Rejected("not_json") when there is no
+    value.
     """
-    for candidate in _candidates(text):
+    candidates = list(_candidates(text))
+    for candidate in candidates:
         try:
             return json.loads(candidate)
         except (ValueError, RecursionError):  # brackets within brackets without end are no value either
             continue
+    for place, candidate in enumerate(candidates, 1):
+        start = _start(candidate)
+        if start >= 0:
+            try:
+                return repaired(candidate[start:], to_the_end=place < len(candidates))
+            except Beyond:
+                continue
     raise Rejected("not_json", f"the reply holds no JSON value; it begins {text.strip()[:80]!r}")
 
 
@@ -34,18 +44,23 @@ def _candidates(text: str) -> Iterator[str]:
     blocks = FENCED.findall(text)
     if len(blocks) == 1:
         yield blocks[0]
-    starts = [at for at in (text.find("{"), text.find("[")) if at >= 0]
-    if starts:
-        start = min(starts)
+    start = _start(text)
+    if start >= 0:
         end = text.rfind("}" if text[start] == "{" else "]")
         yield text[start : end + 1]
+
+
+def _start(text: str) -> int:
+    """Where the first bracket stands; -1 where there is none."""
+    return min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
 
 
 def check_schema(value: Any, schema: Mapping[str, Any]) -> None:
     """Raises Rejected("schema") naming the first place where `value` does not fit `schema` (JSON Schema 2020-12)."""
     error = next(iter(_validator(json.dumps(schema)).iter_errors(value)), None)
     if error is not None:
-        raise Rejected("schema", f"{error.json_path}: {error.message[:200]}")
+        # In words of our own: they are shown to the model, and so are part of a key, which no release of a library may change.
+        raise Rejected("schema", f"{error.json_path}: the schema asks for {error.validator}: {json.dumps(error.validator_value)[:200]}")
 
 
 @lru_cache(maxsize=64)

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 from gland_assets import __version__
 from gland_assets.core.errors import DamagedPartition, Stopped, WarehouseError
@@ -32,7 +33,7 @@ from gland_assets.core.records import (
     syllabus_from,
     to_row,
 )
-from gland_assets.core.requests import PASSING, Ask
+from gland_assets.core.requests import PASSING, Reply, Request
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.budget import caps_of
 from gland_assets.io.durable import sweep
@@ -41,6 +42,8 @@ from gland_assets.io.ledger import Ledger
 from gland_assets.io.locks import discipline_lock, lock_path, try_lock
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.store import ResponseStore, store_path
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,16 @@ def open_builder(
     cap: Decimal | None = None,
     on_event: Callable[[Asked], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
+    retry_failures: bool = False,
 ) -> Iterator[Builder]:
-    """A builder with its gateway open; `cap` is the most that the build may spend, in dollars, beside the project's own budget."""
+    """A builder with its gateway open; `cap` is the most that the build may spend, in dollars, beside the project's own budget.
+
+    `retry_failures`: rows whose replies were all rejected are asked again.
+    """
     store = ResponseStore(store_path(project, warehouse))
     gateway = Gateway(project, store, Ledger(warehouse), build_id, caps_of(project, cap), on_event, stop)
     try:
-        yield Builder(project, warehouse, gateway, build_id, stop)
+        yield Builder(project, warehouse, gateway, build_id, stop, retry_failures)
     finally:
         gateway.close()
 
@@ -92,10 +99,12 @@ def recorded_build(project: Project, warehouse: Path) -> Iterator[str]:
 class Builder:
     """Reads and brings up to date the partitions of one project, on behalf of one build."""
 
-    def __init__(self, project: Project, warehouse: Path, gateway: Gateway, build_id: str, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, project: Project, warehouse: Path, gateway: Gateway, build_id: str, stop: Callable[[], bool], retry_failures: bool = False
+    ) -> None:
         self.project, self.warehouse, self.gateway, self.build_id = project, warehouse, gateway, build_id
         self.partitions = Partitions(warehouse)
-        self._stop = stop
+        self._stop, self._retry_failures = stop, retry_failures
         self._held: set[str] = set()
 
     @contextmanager
@@ -159,7 +168,7 @@ class Builder:
 
         def asked() -> tuple[Sequence[Record], dict[str, object]]:
             with self.gateway.measuring() as tally:
-                records = asyncio.run(self._making(slug, make))
+                records = asyncio.run(self._making(level, slug, make))
             usd = None if tally.usd is None else str(tally.usd)
             return records, {
                 "calls": tally.calls, "reused": tally.reused, "prompt_tokens": tally.prompt_tokens,
@@ -172,8 +181,12 @@ class Builder:
         """Bring `level` of one discipline up to date with rows computed without a model."""
         return self._bring_up(level, slug, lambda: (make(), {"usd": "0"}))
 
-    async def _making(self, slug: str, make: Callable[[Making], Awaitable[Sequence[Record]]]) -> Sequence[Record]:
-        ask: Ask = self.gateway.ask
+    async def _making(self, level: str, slug: str, make: Callable[[Making], Awaitable[Sequence[Record]]]) -> Sequence[Record]:
+        failed = self.partitions.failed(level, slug) if self._retry_failures else ()
+
+        async def ask(request: Request, accept: Callable[[Reply], T]) -> tuple[T, Reply]:
+            return await self.gateway.ask(request, accept, again=request.row in failed)
+
         return await make(Making(self.project, self.discipline(slug), ask, self.build_id))
 
     def _bring_up(self, level: str, slug: str, make: Callable[[], tuple[Sequence[Record], dict[str, object]]]) -> Outcome:
@@ -203,7 +216,10 @@ class Builder:
             meta = self.partitions.meta(level, slug)
         except DamagedPartition:
             return None  # made again; what it cost is in the response store
-        return Outcome(meta, False) if meta and meta.fingerprint == wanted and not meta.unanswered else None
+        if meta is None or meta.fingerprint != wanted or meta.unanswered:
+            return None
+        again = self._retry_failures and meta.rejected and meta.build_id != self.build_id
+        return None if again else Outcome(meta, False)
 
     def _write(self, level: str, slug: str, rows: Sequence[dict[str, object]], meta: PartitionMeta) -> Outcome:
         return Outcome(self.partitions.write(level, slug, rows, replace(meta, build_id=self.build_id, gland_version=__version__)), True)

@@ -94,7 +94,9 @@ def foresee(project: Project, warehouse: Path, plan: Plan) -> Estimate:
     Raises WarehouseError when a reply that was paid for would have to be paid for again.
     """
     with closing(Ledger(warehouse)) as ledger:
-        return foresee_levels(project, warehouse, plan.out_of_date(), lambda store, key: paid_reply(store, ledger, key))
+        return foresee_levels(
+            project, warehouse, plan.out_of_date(), lambda store, key: paid_reply(store, ledger, key), retry_failures=plan.retry_failures
+        )
 
 
 def in_store(store: ResponseStore, key: str) -> Reply | None:
@@ -106,9 +108,10 @@ def foresee_levels(
     project: Project, warehouse: Path, late: Mapping[str, Sequence[str]],
     look_up: Callable[[ResponseStore, str], Reply | None] = in_store,
     on_hit: Callable[[Reply, Request], None] = lambda reply, request: None, on_miss: Callable[[Miss], None] = lambda miss: None,
+    retry_failures: bool = False,
 ) -> Estimate:  # fmt: skip
     """As `foresee`, for these levels by discipline, whatever state they are in. `on_hit` is told of every reply that is in the store,
-    `on_miss` of every request whose reply is not."""
+    `on_miss` of every request whose reply is not. `retry_failures`: with the failed rows' next tries."""
     if not any(level in GENERATED for levels in late.values() for level in levels):
         return Estimate()
     partitions = Partitions(warehouse)
@@ -117,7 +120,7 @@ def foresee_levels(
     with closing(ResponseStore(store_path(project, warehouse))) as store:
         for slug, levels in late.items():
             counts = _Counts(on_hit, on_miss)
-            walk = Walk(project, index[slug], partitions, partial(look_up, store), counts.hit, counts.missed)
+            walk = Walk(project, index[slug], partitions, partial(look_up, store), counts.hit, counts.missed, retry_failures)
             _walk(walk, index[slug], levels, counts, foreseen)
             foreseen.add(index[slug], counts)
     return foreseen.estimate()

@@ -1,7 +1,7 @@
 """The gateway: the one way from a request to a reply. Store first, then an identical request in flight, then a provider; then the rules.
 
-Whatever a provider answers is stored before anything uses it, rejected replies too. A rejected one is asked again with the seed of the next
-try, and a later build walks the same chain of seeds, so nothing is paid for twice.
+Whatever a provider answers is stored before anything uses it, rejected replies too. After a rejected one the request is asked again as
+core/chain.py says, and a later build walks the same chain, so nothing is paid for twice.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 from gland_assets.core import quality
 from gland_assets.core.budget import Caps
+from gland_assets.core.chain import Chain
 from gland_assets.core.cost import usd
 from gland_assets.core.errors import GlandError, Stopped
 from gland_assets.core.progress import Asked
@@ -34,8 +35,6 @@ from gland_assets.io.store import ResponseStore
 
 T = TypeVar("T")
 
-TRIES = 4  # replies a request may have rejected before it fails
-LOCAL_TRIES = 8  # the local model is weak, and costs nothing
 STOP_POLL_S = 0.05
 
 
@@ -68,8 +67,8 @@ class Gateway:
         self._reused = 0
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
 
-    async def ask(self, request: Request, accept: Callable[[Reply], T]) -> tuple[T, Reply]:
-        """The value `accept` reads from the first reply that passes, and that reply.
+    async def ask(self, request: Request, accept: Callable[[Reply], T], again: bool = False) -> tuple[T, Reply]:
+        """The value `accept` reads from the first reply that passes, and that reply. `again`: its row has failed before, and is tried on.
 
         Raises RequestFailed when no try gave one, EnvironmentFault when no deployment of the stage can answer before the user changes
         something, BudgetReached when the request could pass a cap, Stopped when the build is stopping, WarehouseError when a reply cannot
@@ -79,7 +78,7 @@ class Gateway:
         task = _this_task()
         here.askers.add(task)
         try:
-            return await self._walk(request, accept, here)
+            return await self._walk(request, accept, here, again)
         except asyncio.CancelledError:
             # The watch cancels askers once when the build stops; any other cancellation goes on upwards.
             if self._stop() and task.uncancel() == 0:
@@ -98,28 +97,34 @@ class Gateway:
         here.ended = here.ended or fault
         return fault
 
-    async def _walk(self, request: Request, accept: Callable[[Reply], T], here: _Loop) -> tuple[T, Reply]:
-        for attempt, (asked, key) in enumerate(tries(self.project, request)):
+    async def _walk(self, request: Request, accept: Callable[[Reply], T], here: _Loop, again: bool) -> tuple[T, Reply]:
+        chain = chain_of(self.project, request, again)
+        while True:
             if self._stop():
                 raise Stopped(_STOPPED)
+            asked = chain.asked
+            key = request_key(asked, preferred(self.project, request).identity)
+            if not chain.open and paid_reply(self.store, self.ledger, key) is None:
+                raise self._failed(chain.failed())
             try:
                 reply = await self._reply(asked, key, here)
             except NoReply as none:
-                raise self._failed(request, key, none.fault, attempt + none.attempts) from None
+                fault = none.fault
+                failed = RequestFailed(request, key, fault.cause, fault.detail, chain.replies + none.attempts, rejected=False)
+                raise self._failed(failed) from None
             self._count(asked, lambda tally, reply=reply: tally.add_reply(reply))  # type: ignore[misc]
             try:
-                value = read_reply(asked, reply, accept)
+                value = read_reply(self.project, asked, reply, accept)
             except Rejected as rejected:
                 self.ledger.record(reply, asked, accepted=False)
                 self._count(asked, _add_rejected)
                 self._tell("rejected", asked, f"{rejected.cause}: {rejected.detail}", reply)
-                last = rejected
+                chain.reject(reply, rejected)
             else:
                 if reply.reused:  # else that stands there since it was paid
                     self.ledger.record(reply, asked, accepted=True)
                 self._tell("accepted", asked, reply.text, reply)
                 return value, reply
-        raise self._failed(request, key, last, attempt + 1)
 
     async def _reply(self, request: Request, key: str, here: _Loop) -> Reply:
         while True:
@@ -161,9 +166,11 @@ class Gateway:
             await asyncio.to_thread(self.store.prove)
         sent = await self._sender.send(request)
         done = sent.completion
+        # No other word of the provider's tells a later build that the model only thought.
+        finish = "only_reasoning" if done.reasoned and not done.text.strip() else done.finish_reason
         price = price_of(self.project.deployments[sent.deployment])
         reply = Reply(
-            key, done.text, done.finish_reason, sent.deployment, done.model, done.prompt_tokens, done.cached_tokens, done.completion_tokens,
+            key, done.text, finish, sent.deployment, done.model, done.prompt_tokens, done.cached_tokens, done.completion_tokens,
             usd(price, done.prompt_tokens, done.cached_tokens, done.completion_tokens), sent.latency_s, sent.attempts,
             self.build_id, sent.sent_at,
         )  # fmt: skip
@@ -243,10 +250,10 @@ class Gateway:
                 told.add(asker)
             await asyncio.sleep(STOP_POLL_S)
 
-    def _failed(self, request: Request, key: str, why: ProviderFault | Rejected, attempts: int) -> RequestFailed:
-        self._count(request, _add_failure)
-        self._tell("failed", request, f"{why.cause}: {why.detail}")
-        return RequestFailed(request, key, why.cause, why.detail, attempts, rejected=isinstance(why, Rejected))
+    def _failed(self, failed: RequestFailed) -> RequestFailed:
+        self._count(failed.request, _add_failure)
+        self._tell("failed", failed.request, f"{failed.cause}: {failed.detail}")
+        return failed
 
     def _retried(self, request: Request, deployment: str, fault: ProviderFault) -> None:
         self._tell("retry", request, f"deployment.{deployment}: {fault}")
@@ -281,18 +288,15 @@ def preferred(project: Project, request: Request) -> Deployment:
     return project.deployments[request.settings.models[0]]
 
 
-def tries(project: Project, request: Request) -> Iterator[tuple[Request, str]]:
-    """A request and those that follow it when its reply is rejected, each with its key, in the order in which they are asked."""
-    deployment = preferred(project, request)
-    for attempt in range(LOCAL_TRIES if deployment.local else TRIES):
-        asked = request.retry(attempt)
-        yield asked, request_key(asked, deployment.identity)
+def chain_of(project: Project, request: Request, again: bool = False) -> Chain:
+    """The tries of a request. `again`: its row has failed before, and is tried on."""
+    return Chain(request, preferred(project, request).local, again)
 
 
-def read_reply(request: Request, reply: Reply, accept: Callable[[Reply], T]) -> T:
+def read_reply(project: Project, request: Request, reply: Reply, accept: Callable[[Reply], T]) -> T:
     """The value of a reply that passes every rule; raises Rejected."""
-    prompts = [message.content for message in request.messages]
-    quality.check(reply.text, reply.finish_reason, prompts, request.stage, request.schema is not None)
+    prompts = [message.content for message in request.messages if message.role == "user"]
+    quality.check(reply.text, reply.finish_reason, prompts, request.stage, request.schema is not None, project.language)
     if request.schema is not None:
         check_schema(json_of(reply.text), request.schema)
     return accept(reply)

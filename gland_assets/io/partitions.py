@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from gland_assets.core.errors import DamagedPartition, WarehouseError
 from gland_assets.core.levels import PARTITIONED
+from gland_assets.core.requests import PASSING
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.index import Index, clock
 
@@ -86,6 +87,14 @@ class Partitions:
             return read_rows(path, first)
         except FileNotFoundError as error:
             raise WarehouseError(f"{path} has not been made; run `gland build -d {discipline}`") from error
+
+    def failed(self, asset: str, discipline: str) -> set[str]:
+        """The rows that stand as failed though some provider answered; none of a partition that cannot be read or was not made."""
+        try:
+            found = [row["failure"] for row in self.rows(asset, discipline) if row.get("failure")]
+        except WarehouseError:
+            return set()
+        return {failure["row_id"] for failure in found if failure["cause"] not in PASSING}
 
     def refuse_damaged(self, assets: Iterable[str], disciplines: Iterable[str]) -> None:
         """Raise DamagedPartition, which names the file, when rows of one of these cannot be read."""

@@ -53,7 +53,7 @@ def because(miss: Miss, nearest: Nearest) -> str:
     differs = ", ".join(nearest.differs)
     if miss.rejected:
         replies = "its reply was" if miss.rejected == 1 else f"its {miss.rejected} replies were"
-        return f"{replies} rejected, and it is asked for again with another seed"
+        return f"{replies} rejected, and it is asked for again"
     if nearest.relation == "same row":
         return differs or "a part of the key that is not kept beside replies"
     return {

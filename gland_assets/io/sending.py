@@ -103,7 +103,8 @@ class Sender:
         faults: dict[str, ProviderFault] = {}  # of those that are not asked again for this request
         calls: Counter[str] = Counter()
         last: ProviderFault | None = None
-        while left := [name for name in request.settings.models if name not in faults]:
+        order = sorted(request.settings.models, key=request.avoid.__contains__)  # as declared, those to avoid last
+        while left := [name for name in order if name not in faults]:
             lane = self._awake(left)
             if lane is None:
                 await self._wake(left, last)

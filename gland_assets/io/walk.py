@@ -6,7 +6,7 @@ A reply in the store is read as a build would read it, so what is looked up here
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,8 +17,8 @@ from gland_assets.core.levels import UPSTREAM
 from gland_assets.core.making import Making
 from gland_assets.core.project import Discipline, Project
 from gland_assets.core.records import answer_from, question_from, subject_from, syllabus_from
-from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed
-from gland_assets.io.gateway import preferred, read_reply, tries
+from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed, request_key
+from gland_assets.io.gateway import chain_of, preferred, read_reply
 from gland_assets.io.partitions import Partitions
 
 T = TypeVar("T")
@@ -53,12 +53,14 @@ class Walk:
 
     def __init__(
         self, project: Project, discipline: Discipline, partitions: Partitions, look_up: Callable[[str], Reply | None],
-        on_hit: Callable[[Reply, Request], None], on_miss: Callable[[Miss], None],
+        on_hit: Callable[[Reply, Request], None], on_miss: Callable[[Miss], None], retry_failures: bool = False,
     ) -> None:  # fmt: skip
         """`look_up` gives the stored reply of a key. `on_hit` is told of every reply that is there, a rejected one too; `on_miss` of every
-        request that has none."""
+        request that has none. `retry_failures`: as a build would that tries failed rows again."""
         self._project, self._discipline, self._partitions, self._look_up = project, discipline, partitions, look_up
         self._on_hit, self._on_miss = on_hit, on_miss
+        self._retry_failures = retry_failures
+        self._failed: dict[str, Collection[str]] = {}  # stage -> rows to be tried again
         self._rows: dict[str, Sequence[Any]] = {}
 
     def rows(self, stage: str) -> Sequence[Any]:
@@ -79,17 +81,28 @@ class Walk:
         return self._rows[stage]
 
     async def _ask(self, request: Request, accept: Callable[[Reply], T]) -> tuple[T, Reply]:
-        for attempt, (asked, key) in enumerate(tries(self._project, request)):
-            reply = self._look_up(key)
+        chain = chain_of(self._project, request, self._again(request))
+        identity = preferred(self._project, request).identity
+        while True:
+            asked = chain.asked
+            reply = self._look_up(key := request_key(asked, identity))
             if reply is None:
-                self._on_miss(Miss(asked, key, KeyParts.of(asked, preferred(self._project, request).identity), attempt))
-                raise RequestFailed(request, key, "not asked yet", "", attempt, rejected=False)
+                if not chain.open:
+                    raise chain.failed()
+                self._on_miss(Miss(asked, key, KeyParts.of(asked, identity), chain.replies))
+                raise RequestFailed(request, key, "not asked yet", "", chain.replies, rejected=False)
             self._on_hit(reply, asked)
             try:
-                return read_reply(asked, reply, accept), reply
+                return read_reply(self._project, asked, reply, accept), reply
             except Rejected as rejected:
-                last = rejected
-        raise RequestFailed(request, key, last.cause, last.detail, attempt + 1, rejected=True)
+                chain.reject(reply, rejected)
+
+    def _again(self, request: Request) -> bool:
+        if not self._retry_failures:
+            return False
+        if request.stage not in self._failed:
+            self._failed[request.stage] = self._partitions.failed(request.stage, self._discipline.slug)
+        return request.row in self._failed[request.stage]
 
 
 async def _made(stage: str, making: Making, above: Rows) -> Sequence[Any]:

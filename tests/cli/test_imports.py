@@ -34,7 +34,7 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
     return set(lines[-1].split()[1:])
 
 
-HEAVY = {"dagster", "dagster_duckdb", "litellm", "xllamacpp"}
+HEAVY = {"dagster", "dagster_duckdb", "litellm", "xllamacpp", "json_repair"}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gland_assets.core.hashing import canonical, derive_seed, digest
-from gland_assets.core.levels import PARTITIONED, UPSTREAM
+from gland_assets.core.levels import GENERATED, PARTITIONED, UPSTREAM
 from gland_assets.core.plan import Plan, dedup_fingerprint, dedup_recipe, make_plan, recipe_hash, recipe_used, shared_recipe_hash
 from gland_assets.core.project import Dedup, Project
 from gland_assets.core.recipes import changes, declared_content_hash, declared_rows, fingerprint, recipe
@@ -147,6 +147,20 @@ def test_the_recipe_of_a_whole_level_changes_with_what_it_is_made_from_beside_ro
     assert (renamed[0], renamed[1] != dataset) == (duplicates, True)
     smaller = versions(small_project({"logic": ("formal", "reasoning")}))
     assert smaller[0] != duplicates and smaller[1] != dataset
+
+
+@given(st.sampled_from(GENERATED), st.integers(0, 3), st.integers(0, 3))
+def test_failed_rows_put_their_level_out_of_date_only_when_they_are_to_be_asked_again(level: str, rejected: int, unanswered: int) -> None:
+    metas = built(PROJECT)
+    metas[level, "logic"] = replace(metas[level, "logic"], failed=rejected + unanswered, unanswered=unanswered)
+    below = dict.fromkeys(PARTITIONED[PARTITIONED.index(level) + 1 :], "waiting") if level != "answers" else {}
+    plain, again = make_plan(PROJECT, metas), make_plan(PROJECT, metas, retry_failures=True)
+    assert (plain.retry_failures, again.retry_failures) == (False, True)
+    assert states(plain, "logic") == ({level: "stale"} | below if unanswered else {})
+    assert states(again, "logic") == ({level: "stale"} | below if rejected or unanswered else {})
+    because = again.of("logic")[level].because
+    assert (f"{rejected} failed {'row is' if rejected == 1 else 'rows are'} asked again" in because) == bool(rejected)
+    assert all(states(plan, slug) == {} for plan in (plain, again) for slug in ("algebra", "cooking"))
 
 
 def test_a_removed_discipline_leaves_orphans_and_nothing_to_do() -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gland_assets.core.quality import RULES, check, words
+from gland_assets.core.alphabets import LEAST
+from gland_assets.core.chain import DECLINED, FORM, LOCAL_TRIES, TRIES
+from gland_assets.core.parsing import CAUSES
+from gland_assets.core.quality import LIMITS, MEASURES, RULES, STRUCTURED, check, words
 from gland_assets.core.requests import Rejected
 
+DOCS = (Path(__file__).parents[2] / "docs" / "replies.md").read_text(encoding="utf-8")
 PROMPT = """The syllabus: Session 1: Conservation of momentum in two dimensions. Elastic and inelastic collisions of billiard balls.
 Key concepts: momentum, impulse, centre of mass. Session 2: Rotation of rigid bodies about a fixed axis. Write one question that combines
 these concepts for students who have learned up to session 2."""
@@ -153,7 +160,9 @@ def test_a_bad_reply_is_refused_by_name(cause: str, text: str) -> None:
     assert rejected.value.cause in RULES
 
 
-@pytest.mark.parametrize(("reason", "cause"), [("length", "cut_off"), ("content_filter", "content_filter")])
+@pytest.mark.parametrize(
+    ("reason", "cause"), [("length", "cut_off"), ("content_filter", "content_filter"), ("only_reasoning", "only_reasoning")]
+)
 def test_the_finish_reason_counts(reason: str, cause: str) -> None:
     with pytest.raises(Rejected) as rejected:
         check("A text that would otherwise do well.", reason, [PROMPT], "answers")
@@ -230,3 +239,35 @@ def test_handing_back_a_turn_is_never_accepted(turn: str) -> None:
 @given(st.text(max_size=200))
 def test_words_ignore_case(text: str) -> None:
     assert words(text.casefold()) == words(text)
+
+
+def table(head: str) -> list[list[str]]:
+    """The cells of the document's table whose first column has this head, its first two rows left out."""
+    found = re.search(rf"^\| {head} \|.*\n\|[-|]+\n((?:\|.*\n)+)", DOCS, re.MULTILINE)
+    assert found is not None
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in found[1].splitlines()]
+
+
+def test_the_document_names_every_cause_with_what_follows() -> None:
+    follows = {cause: "another seed" for cause in CAUSES | RULES}
+    follows |= dict.fromkeys(DECLINED, "another seed, first of another deployment")
+    follows |= dict.fromkeys(FORM, "mended, else shown its fault once")
+    assert table("cause") == [[f"`{cause}`", meaning, follows[cause]] for cause, meaning in (RULES | (CAUSES | RULES)).items()]
+    numbers = {4: "four", 8: "eight", 30: "30"}
+    assert f"up to {numbers[TRIES]} replies in all; {numbers[LOCAL_TRIES]} of the bundled model" in DOCS
+    assert f"fewer than {numbers[LEAST]} letters" in DOCS
+
+
+def test_the_document_gives_every_measure_with_its_limits() -> None:
+    limits = [asdict(each) for each in (*LIMITS.values(), STRUCTURED)]
+    assert list(LIMITS) == ["subjects", "syllabi", "questions", "answers"]
+    shown = {measure: ["–" if each[measure] is None else f"{each[measure]}" for each in limits] for measure in MEASURES}
+    assert table("measure") == [[f"`{measure}`", *shown[measure], how] for measure, how in MEASURES.items()]
+    assert set(limits[0]) == MEASURES.keys()
+
+
+@pytest.mark.parametrize("reason", ["length", "only_reasoning"])
+@pytest.mark.parametrize("text", ["", " \n", "A text that goes on and"])
+def test_what_more_tokens_would_cure_says_so(reason: str, text: str) -> None:
+    with pytest.raises(Rejected, match=r"raise max_tokens for stage 'answers'"):
+        check(text, reason, [PROMPT], "answers")

@@ -230,3 +230,22 @@ def test_an_included_file_holds_fields_alone() -> None:
 def test_what_follows_from_a_fault_is_not_told_as_another() -> None:
     (fault,) = faults_of("[deployment]\ngpt = 5\nspare = {model = 'm'}\n[defaults]\nmodels = ['gpt', 'spare']\n" + TREE)
     assert (fault.line, fault.node) == (2, "deployment 'gpt'")
+
+
+LOCAL = '[deployment.small]\nmodel = "gland-local/smollm2-135m-instruct"\n[deployment.gpt]\nmodel = "gpt-4o"\n'
+
+
+@pytest.mark.parametrize("language", ["en", "en-GB", "fr", "zh-Hant"])
+@pytest.mark.parametrize(
+    ("deployments", "asked"),
+    [("", True), (LOCAL + '[defaults]\nmodels = ["gpt", "small"]\n', True), (LOCAL + '[defaults]\nmodels = ["gpt"]\n', False)],
+)
+def test_the_bundled_model_is_asked_for_no_language_but_english(language: str, deployments: str, asked: bool) -> None:
+    text = f'[dataset]\nlanguage = "{language}"\n{deployments}{TREE}'
+    found = tuple(fault for fault in faults_of(text) if fault.node == "[dataset]")
+    if not asked or language.startswith("en"):
+        assert found == ()
+    else:
+        [fault] = found
+        assert fault.line == 2
+        assert f"English alone, and `language` is '{language}'" in fault.what and "declare a [deployment.NAME]" in fault.fix

@@ -34,7 +34,7 @@ def test_json_is_found_among_words(value: dict[str, Any], around: str) -> None:
         assert json_of(around.replace("{}", text)) == value
 
 
-@pytest.mark.parametrize("text", ["", "no JSON here", '{"subjects": [', "{'single': 'quotes'}", "} backwards {"])
+@pytest.mark.parametrize("text", ["", "no JSON here", '{"subjects": [', "{a set}", "} backwards {"])
 def test_what_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(Rejected, match="not_json"):
         json_of(text)

@@ -23,13 +23,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gland_assets.core.budget import Caps
+from gland_assets.core.chain import TRIES
 from gland_assets.core.cost import usd
 from gland_assets.core.errors import EnvironmentFault, Stopped, WarehouseError
 from gland_assets.core.fanout import each
 from gland_assets.core.progress import Asked
 from gland_assets.core.project import Deployment
 from gland_assets.core.requests import Message, Rejected, Reply, Request, RequestFailed, request_key
-from gland_assets.io.gateway import TRIES, Gateway
+from gland_assets.io.gateway import Gateway
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.sending import Waits
 from gland_assets.io.store import ResponseStore
