@@ -15,7 +15,7 @@ from gland_assets.core.errors import DamagedPartition, Stopped, WarehouseError
 from gland_assets.core.hashing import canonical
 from gland_assets.core.levels import UPSTREAM
 from gland_assets.core.making import Making
-from gland_assets.core.progress import Asked
+from gland_assets.core.progress import Asked, Resting
 from gland_assets.core.project import Discipline, Project
 from gland_assets.core.prompts import prompt_hash
 from gland_assets.core.recipes import content_hash, declared_content_hash, declared_rows, fingerprint, recipe
@@ -57,7 +57,7 @@ def open_builder(
     warehouse: Path,
     build_id: str,
     cap: Decimal | None = None,
-    on_event: Callable[[Asked], None] | None = None,
+    on_event: Callable[[Asked | Resting], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Builder]:
     """A builder with its gateway open; `cap` is the most that the build may spend, in dollars, beside the project's own budget."""
@@ -163,7 +163,8 @@ class Builder:
             usd = None if tally.usd is None else str(tally.usd)
             return records, {
                 "calls": tally.calls, "reused": tally.reused, "prompt_tokens": tally.prompt_tokens,
-                "completion_tokens": tally.completion_tokens, "usd": usd,
+                "completion_tokens": tally.completion_tokens, "usd": usd, "retries": tally.retries, "limited": tally.limited,
+                "rejected": tally.rejected, "answered": dict(tally.deployments),
             }  # fmt: skip
 
         return self._bring_up(level, slug, asked)
