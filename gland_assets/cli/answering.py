@@ -10,8 +10,8 @@ from gland_assets.cli.counting import Counts, short_cost
 from gland_assets.core.progress import Count
 
 SHOWN = 6  # deployments with a row of their own; of more, the ones with most calls
-NAME = 16  # characters of a name
-WIDE = 100  # columns from which on names and causes have room
+NAME = 24  # most characters of a name
+WIDE = 100  # columns from which on causes have room
 NUMBERS = ["calls", "tokens", "cost", "429s", "retries", "latency"]
 
 
@@ -21,7 +21,7 @@ def table(counts: Counts, width: int) -> Table:
     made = render.headed(["  deployment", *NUMBERS, ""], right=NUMBERS)
     shown, folded = _shown(counts)
     for name in shown:
-        made.add_row(f"  {render.cut(name, 2 * NAME if wide else NAME)}", *_numbers(counts.deployments[name]), _now(counts, name, wide))
+        made.add_row(_cut(f"  {render.cut(name, NAME)}"), *_numbers(counts.deployments[name]), _now(counts, name, wide))
     if folded:
         rest = Count()
         for name in folded:
@@ -62,13 +62,18 @@ def _numbers(count: Count) -> list[str]:
 
 def _now(counts: Counts, name: str, wide: bool) -> Text:
     """What a deployment does now or has left to others; a word or two where there is little room."""
-    said, rests, moved = Text(), counts.rests(name), counts.deployments[name].moved
+    said, rests, moved = _cut(), counts.rests(name), counts.deployments[name].moved
     if rests is not None:
         why = f" ({rests[1]})" if wide else ""
         said.append(f"rests {render.duration(max(1.0, rests[0]))}{why}", "yellow")
     if moved and (wide or rests is None):
         said.append(f"{', ' if said else ''}{moved:,} moved on" if wide else f"{moved:,} moved", "dim")
     return said
+
+
+def _cut(text: str = "") -> Text:
+    """A text that is cut where its column has no room for it."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _few_words(counts: Counts, name: str) -> str:
