@@ -12,12 +12,14 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from hashlib import blake2b
 from random import Random, uniform
 from typing import Any
 
 from aiohttp import web
 
+from gland_assets.core.project import Price
 from tests.speech import reply_text
 
 REFUSAL = "I'm sorry, but I can't help with that request."
@@ -114,7 +116,9 @@ def application(state: State) -> web.Application:
                 return refused
             state.answered += 1
             entry["answered"] = True
-            return web.json_response(completion(state.replied_to(body), fault.kind if fault else ""))
+            done = completion(state.replied_to(body), fault.kind if fault else "")
+            entry["usage"] = done.get("usage")
+            return web.json_response(done)
         finally:
             state.in_flight -= 1
 
@@ -237,8 +241,21 @@ class ModelServer:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """Every request received: body, fault, authorization, and whether it got a model's reply."""
+        """Every request received: body, fault, authorization, whether it got a model's reply, and that reply's usage."""
         return self.state.log
+
+    def bill(self, prices: Mapping[str, Price]) -> tuple[Decimal, int]:
+        """What a provider would charge for all it answered: dollars, by model as requests name it, and tokens."""
+        dollars, tokens = Decimal(0), 0
+        for entry in self.state.log:
+            if entry["answered"]:
+                usage, price = entry["usage"], prices[entry["body"]["model"]]
+                cached = usage["prompt_tokens_details"]["cached_tokens"]
+                at_cached = price.input if price.cached_input is None else price.cached_input
+                fresh = usage["prompt_tokens"] - cached
+                dollars += (fresh * price.input + cached * at_cached + usage["completion_tokens"] * price.output) / 1_000_000
+                tokens += usage["total_tokens"]
+        return dollars, tokens
 
     def fail(self, kind: str, times: int = 1, match: str = "", retry_after: float | None = None, message: str = "told to fail") -> None:
         """Makes the next `times` requests with `match` in them go wrong."""
