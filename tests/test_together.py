@@ -123,6 +123,8 @@ api_base = "{url}"
 key_env = "SMALL_KEY"
 max_parallel_requests = 6
 usd_per_million = {{ input = 0.4, output = 1.6, cached_input = 0.1 }}
+[stage.subjects]
+models = ["small", "large"]
 [stage.questions]
 models = ["small", "large"]
 """

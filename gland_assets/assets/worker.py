@@ -28,7 +28,7 @@ from gland_assets.assets.reporting import report
 from gland_assets.assets.tasks import Finished, Flag, Orders, Task
 from gland_assets.assets.up_to_date import report_up_to_date
 from gland_assets.core.errors import GlandError, Stopped, WarehouseBusy
-from gland_assets.core.progress import Asked, DisciplineDone, Event, LevelDone, Published
+from gland_assets.core.progress import Asked, DisciplineDone, Event, Published
 from gland_assets.io.builder import open_builder
 from gland_assets.io.project import load_project
 
@@ -122,8 +122,6 @@ def _run(
     finally:
         if known is None:
             sys.stderr.write(aside.getvalue())
-    for event in result.get_asset_materialization_events():
-        _tell_level(task, event.materialization, tell)
     tell(DisciplineDone(task.discipline) if task.discipline else Published(_rows(result)))
     return None
 
@@ -138,22 +136,12 @@ def _told(task: Task, error: GlandError, tell: Callable[[Event], None]) -> Gland
     return error
 
 
-def _tell_level(task: Task, made: dg.AssetMaterialization, tell: Callable[[Event], None]) -> None:
-    if task.discipline:
-        rows, failed = _count(made, "dagster/partition_row_count"), _count(made, "failed_rows")
-        tell(LevelDone(task.discipline, made.asset_key.path[-1], bool(made.metadata["made_now"].value), rows, failed))
-
-
-def _count(made: dg.AssetMaterialization, name: str) -> int:
-    value = made.metadata[name].value
-    assert isinstance(value, int)
-    return value
-
-
 def _rows(result: dg.ExecuteInProcessResult) -> int:
     for event in result.get_asset_materialization_events():
         if event.materialization.asset_key.path[-1] == "dataset":
-            return _count(event.materialization, "dagster/row_count")
+            rows = event.materialization.metadata["dagster/row_count"].value
+            assert isinstance(rows, int)
+            return rows
     return 0
 
 

@@ -50,7 +50,6 @@ class Counts:
         self._started = now()
         self._first: float | None = None  # when the first reply came: starting up is no part of the pace
         self.levels = {level: Level(sum(level in levels for levels in late.values())) for level in SHOWN_LEVELS}
-        self._late = {slug: [level for level in SHOWN_LEVELS if level in levels] for slug, levels in late.items()}
         self._done: set[tuple[str, str]] = set()  # (level, discipline)
         self._coming: Counter[tuple[str, str]] = Counter()  # (level, discipline) -> rows of a level under way
         self.done = 0  # disciplines
@@ -86,31 +85,18 @@ class Counts:
             if deployment:
                 self.deployments.setdefault(deployment, Count()).add(count)
             self.to_come.add(discipline, stage, count)
-            if not (count.accepted or count.rejected or count.failed):
-                continue  # only asked again, which says nothing of the levels above
-            self._pass_above(stage, discipline)
             if stage in SAMPLED:  # one reply is one row
                 self._coming[stage, discipline] += count.accepted
                 self.levels[stage].coming += count.accepted
-
-    def _pass_above(self, stage: str, slug: str) -> None:
-        """What asks for one level has made those above it, though they are told of only when the whole discipline is done."""
-        for level in self._late.get(slug, ()):
-            if level == stage:
-                return
-            self._finish(level, slug)
-
-    def _finish(self, level: str, slug: str) -> None:
-        if (level, slug) not in self._done:
-            self._done.add((level, slug))
-            self.levels[level].done += 1
-            self.to_come.finish(slug, level)
 
     def _add_level(self, event: LevelDone) -> None:
         level = self.levels.get(event.asset)
         if level is None:
             return
-        self._finish(event.asset, event.discipline)
+        if (event.asset, event.discipline) not in self._done:
+            self._done.add((event.asset, event.discipline))
+            level.done += 1
+            self.to_come.finish(event.discipline, event.asset)
         level.coming -= self._coming.pop((event.asset, event.discipline), 0)
         if event.made:
             level.made_rows += event.rows

@@ -89,7 +89,7 @@ class Board:
         counts = self.counts
         parts = [
             f"{counts.done}/{counts.disciplines} disciplines",
-            f"{render.several(counts.rows, 'row')} ({counts.pace})",
+            render.several(counts.rows, "row") + (f" ({counts.pace})" if counts.rate else ""),
             *_replies(counts),
             f"{render.tokens(counts.all.tokens)} tokens",
             *self._dollars(),
@@ -100,7 +100,7 @@ class Board:
 
     def _dollars(self) -> list[str]:
         used = self._used.in_short(self.counts.all)
-        return [self.counts.cost, self.counts.cost_at_end, f"spent of the budget: {used}" if used else ""]
+        return [self.counts.cost, self.counts.cost_at_end, f"budget: {used}" if used else ""]
 
     def drawn(self) -> RenderableType:
         """The board as it stands, no larger than the terminal."""

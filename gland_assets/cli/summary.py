@@ -55,7 +55,8 @@ def _sums(counts: Counts) -> None:
         render.say("  No model was asked.")
         render.say()
         return
-    for what, parts in (("stage", {**counts.stages, "all": counts.all}), ("deployment", counts.deployments)):
+    stages = {name: counts.stages[name] for name in SHOWN_LEVELS if name in counts.stages}
+    for what, parts in (("stage", {**stages, "all": counts.all}), ("deployment", counts.deployments)):
         render.put(_replies(what, parts))
         render.say()
 

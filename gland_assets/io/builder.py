@@ -15,7 +15,7 @@ from gland_assets.core.errors import DamagedPartition, Stopped, WarehouseError
 from gland_assets.core.hashing import canonical
 from gland_assets.core.levels import UPSTREAM
 from gland_assets.core.making import Making
-from gland_assets.core.progress import Asked, Resting
+from gland_assets.core.progress import Asked, LevelDone, Resting
 from gland_assets.core.project import Discipline, Project
 from gland_assets.core.prompts import prompt_hash
 from gland_assets.core.recipes import content_hash, declared_content_hash, declared_rows, fingerprint, recipe
@@ -57,14 +57,14 @@ def open_builder(
     warehouse: Path,
     build_id: str,
     cap: Decimal | None = None,
-    on_event: Callable[[Asked | Resting], None] | None = None,
+    on_event: Callable[[Asked | Resting | LevelDone], None] = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Builder]:
     """A builder with its gateway open; `cap` is the most that the build may spend, in dollars, beside the project's own budget."""
     store = ResponseStore(store_path(project, warehouse))
     gateway = Gateway(project, store, Ledger(warehouse), build_id, caps_of(project, cap), on_event, stop)
     try:
-        yield Builder(project, warehouse, gateway, build_id, stop)
+        yield Builder(project, warehouse, gateway, build_id, stop, on_event)
     finally:
         gateway.close()
 
@@ -92,10 +92,13 @@ def recorded_build(project: Project, warehouse: Path) -> Iterator[str]:
 class Builder:
     """Reads and brings up to date the partitions of one project, on behalf of one build."""
 
-    def __init__(self, project: Project, warehouse: Path, gateway: Gateway, build_id: str, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, project: Project, warehouse: Path, gateway: Gateway, build_id: str, stop: Callable[[], bool],
+        on_event: Callable[[LevelDone], None],
+    ) -> None:  # fmt: skip
         self.project, self.warehouse, self.gateway, self.build_id = project, warehouse, gateway, build_id
         self.partitions = Partitions(warehouse)
-        self._stop = stop
+        self._stop, self._on_event = stop, on_event
         self._held: set[str] = set()
 
     @contextmanager
@@ -149,8 +152,11 @@ class Builder:
             made_by = recipe(self.project, level, discipline)
             now = fingerprint(made_by, {})
             with self._locked(slug):
-                outcomes[level] = self._known(level, slug, now) or self._write(
-                    level, slug, [row], PartitionMeta(level, slug, now, declared_content_hash(level, row), canonical(made_by), rows=1)
+                outcomes[level] = self._told(
+                    self._known(level, slug, now)
+                    or self._write(
+                        level, slug, [row], PartitionMeta(level, slug, now, declared_content_hash(level, row), canonical(made_by), rows=1)
+                    )
                 )
         return outcomes
 
@@ -184,14 +190,19 @@ class Builder:
             wanted = fingerprint(made_by, upstream)
             known = self._known(level, slug, wanted)
             if known:
-                return known
+                return self._told(known)
             records, spent = make()
             failures = [failure for record in records if (failure := getattr(record, "failure", None))]
             unanswered = sum(failure.cause in PASSING for failure in failures)
             meta = PartitionMeta(
                 level, slug, wanted, content_hash(records), canonical(made_by), upstream, unanswered=unanswered, **spent  # type: ignore[arg-type]
             )  # fmt: skip
-            return self._write(level, slug, [to_row(record) for record in records], meta)
+            return self._told(self._write(level, slug, [to_row(record) for record in records], meta))
+
+    def _told(self, outcome: Outcome) -> Outcome:
+        meta = outcome.meta
+        self._on_event(LevelDone(meta.discipline, meta.asset, outcome.made, meta.rows, meta.failed))
+        return outcome
 
     def _upstream(self, name: str, slug: str, level: str) -> str:
         meta = self.partitions.meta(name, slug)

@@ -58,7 +58,7 @@ def test_a_plain_line_holds_all_that_the_board_shows(tmp_path: Path) -> None:
     board.on_event(Resting("large", "rate_limited", 30.0))
     assert board.status() == (
         "[0:20] 0/1 disciplines, 20 rows (1.0 rows/s), 21 calls, 1 rejected, 1 rate limited, 1 asked again, 2,050 tokens, $0.21, "
-        "about $1.16 when done, spent of the budget: $0.21 of $2.00 (--budget), $0.21 of $5.00 ([budget] usd), about 18 s left"
+        "about $1.16 when done, budget: $0.21 of $2.00 (--budget), $0.21 of $5.00 ([budget] usd), about 18 s left"
         " | large 20 calls, 1 rate limited, 1 moved on, rests 30 s; small 1 call"
     )
 
@@ -73,7 +73,7 @@ def test_plain_lines_come_also_while_nothing_happens(
         while seen.count("\n") < 3:
             seen += capsys.readouterr().out
         board.on_event(Counted.of([QUESTION]))
-    assert set(seen.splitlines()) == {"[0:00] 0/1 disciplines, 0 rows (0 rows/min), 0 calls, 0 tokens, $0"}
+    assert set(seen.splitlines()) == {"[0:00] 0/1 disciplines, 0 rows, 0 calls, 0 tokens, $0"}
     assert "        questions/logic: Why is that?\n" in capsys.readouterr().out
 
 
