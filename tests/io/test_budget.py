@@ -209,10 +209,11 @@ def test_a_cap_in_dollars_is_kept_and_used(tmp_path: Path, server: ModelServer, 
     assert ("--budget" if cap == "build_usd" else "[budget] usd") in str(stopped[0])
 
 
-def test_a_cap_in_tokens_is_kept(tmp_path: Path, server: ModelServer) -> None:
+@pytest.mark.parametrize("price", [PRICE, None], ids=["priced", "unpriced"])
+def test_a_cap_in_tokens_is_kept(tmp_path: Path, server: ModelServer, price: Price | None) -> None:
     _, tokens = one_costs(tmp_path, server)
     most = worst_case(MANY[0], PRICE).tokens + 5 * tokens
-    outcomes = spend(tmp_path, server, Caps(tokens=most), MANY)
+    outcomes = spend(tmp_path, server, Caps(tokens=most), MANY, price=price, model="openai/nobody-knows-it")
     assert 0 < sum(isinstance(one, BudgetReached) for one in outcomes) < len(MANY)
     assert 0 < paid(tmp_path)[1] <= most
 
