@@ -33,7 +33,7 @@ def table(counts: Counts, width: int) -> Table:
 
 def in_line(counts: Counts) -> str:
     """The same in a few words, for a plain line; empty where one deployment answers everything."""
-    if len(counts.deployments) < 2 and not any(counts.rests(name) for name in counts.deployments):
+    if len(counts.deployments) < 2 and not any(counts.rests(name) for name in list(counts.deployments)):
         return ""
     shown, folded = _shown(counts)
     said = [_few_words(counts, name) for name in shown]

@@ -34,7 +34,7 @@ class _Stage:
 
 
 class Projection:
-    """`portions` is what the estimate expects by discipline and stage."""
+    """`portions` is what the estimate expects by discipline and stage. Read by one thread while another adds."""
 
     def __init__(self, portions: Mapping[tuple[str, str], Portion]) -> None:
         self._portions = portions
@@ -80,17 +80,17 @@ class Projection:
     @property
     def calls(self) -> float:
         """Calls still to make."""
-        return sum(stage.left() for stage in self._stages.values())
+        return sum(stage.left() for stage in tuple(self._stages.values()))
 
     @property
     def reused(self) -> int:
         """Replies still to come from the store."""
-        return sum(max(0, stage.reused - stage.met) for stage in self._stages.values())
+        return sum(max(0, stage.reused - stage.met) for stage in tuple(self._stages.values()))
 
     def usd(self, so_far: Mapping[str, Count]) -> Decimal | None:
         """Dollars still to pay, when each stage has done as `so_far` says; None when a price is unknown."""
         total = Decimal(0)
-        for name, stage in self._stages.items():
+        for name, stage in tuple(self._stages.items()):
             left = round(stage.left())
             if not left:
                 continue
