@@ -60,8 +60,7 @@ def _tell(context: dg.OpExecutionContext, event: Event, counted: Count) -> None:
     """Say in the run's log what the build tells; what happened to requests is summed in `counted`."""
     match event:
         case Counted():
-            for part in event.parts.values():
-                counted.add(part)
+            counted.add(event.whole)
         case LevelDone(made=True):
             failed = f", {event.failed} failed" if event.failed else ""
             context.log.info(f"{event.asset} of {event.discipline}: {event.rows} rows{failed}")

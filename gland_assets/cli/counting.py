@@ -154,7 +154,11 @@ class Counts:
     @property
     def cost(self) -> str:
         """Dollars so far; what is unpriced is said."""
-        return cost(self.all)
+        if not self.all.unpriced:
+            return render.money(self.all.usd)
+        if self.all.unpriced == self.all.calls:
+            return UNKNOWN
+        return f"{render.money(self.all.usd)} and {render.several(self.all.unpriced, 'call')} of unknown price"
 
     @property
     def cost_at_end(self) -> str:
@@ -180,12 +184,3 @@ def short_cost(count: Count) -> str:
     if not count.unpriced:
         return render.money(count.usd)
     return "unknown" if count.unpriced == count.calls else f"{render.money(count.usd)} + ?"
-
-
-def cost(count: Count) -> str:
-    """Dollars of calls; what is unpriced is said."""
-    if not count.unpriced:
-        return render.money(count.usd)
-    if count.unpriced == count.calls:
-        return UNKNOWN
-    return f"{render.money(count.usd)} and {render.several(count.unpriced, 'call')} of unknown price"

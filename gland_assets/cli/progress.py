@@ -149,14 +149,11 @@ class Board:
 
 def _replies(counts: Counts) -> list[str]:
     """What has come of the requests, as far as there is something to say."""
-    all_ = counts.all
-    return [
-        render.several(all_.calls, "call"),
-        *([f"{all_.reused:,} from the store"] if all_.reused else []),
-        *([f"{all_.rejected:,} rejected"] if all_.rejected else []),
-        *([f"{all_.limited:,} rate limited"] if all_.limited else []),
-        *([f"{all_.retried:,} asked again"] if all_.retried else []),
-    ]
+    whole = counts.all
+    what = {
+        "from the store": whole.reused, "rejected": whole.rejected, "rate limited": whole.limited, "asked again": whole.retried,
+    }  # fmt: skip
+    return [render.several(whole.calls, "call"), *(f"{count:,} {how}" for how, count in what.items() if count)]
 
 
 def said(text: str) -> str:

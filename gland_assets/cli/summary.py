@@ -57,12 +57,13 @@ def _sums(counts: Counts) -> None:
         return
     stages = {name: counts.stages[name] for name in SHOWN_LEVELS if name in counts.stages}
     for what, parts in (("stage", {**stages, "all": counts.all}), ("deployment", counts.deployments)):
-        render.put(_replies(what, parts))
-        render.say()
+        if parts:
+            render.put(_replies(what, parts))
+            render.say()
 
 
 def _replies(what: str, parts: Mapping[str, Count]) -> Table:
-    """What became of the requests, by stage or by deployment: failures by stage alone, since a request fails at all of them."""
+    """What became of the requests, by stage or by deployment."""
     names = ["calls", "from the store", "rejected", "429s", "retries", "tokens", "cost"]
     table = render.headed([f"  {what}", *names], right=names)
     for name, part in parts.items():

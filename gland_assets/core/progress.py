@@ -119,6 +119,14 @@ class Counted:
         if self.sample is None and asked.kind == "accepted" and asked.stage in SAMPLED:
             self.sample = asked
 
+    @property
+    def whole(self) -> Count:
+        """All of it in one."""
+        whole = Count()
+        for part in self.parts.values():
+            whole.add(part)
+        return whole
+
     def _part(self, asked: Asked, deployment: str) -> Count:
         place = (asked.stage, asked.discipline, deployment)
         part = self.parts.get(place)

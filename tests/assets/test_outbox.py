@@ -22,17 +22,10 @@ TOLD = st.lists(
 
 def taken(box: Outbox) -> list[object]:
     """All that comes out of it until its end."""
-    found = []
+    found: list[object] = []
     while (one := box.take()) is not None:
         found.append(one)
     return found
-
-
-def summed(told: list[Asked]) -> Count:
-    whole = Count()
-    for part in Counted.of(told).parts.values():
-        whole.add(part)
-    return whole
 
 
 @settings(deadline=None)
@@ -44,16 +37,15 @@ def test_whatever_is_told_comes_out_in_order_with_requests_summed_before_what_fo
     box.put(None)
     found = taken(box)
     assert [one for one in found if not isinstance(one, Counted)] == [one for one in told if not isinstance(one, Asked)]
-    before, seen, rest = Count(), [], list(told)
-    for one in found:
-        if isinstance(one, Counted):
-            for part in one.parts.values():
-                before.add(part)
+    before, seen, rest = Count(), list[Asked](), list[object](told)
+    for came in found:
+        if isinstance(came, Counted):
+            before.add(came.whole)
             continue
-        at = rest.index(one)
+        at = rest.index(came)
         seen, rest = [*seen, *(other for other in rest[:at] if isinstance(other, Asked))], rest[at + 1 :]
-        assert before == summed(seen)
-    assert before == summed([one for one in told if isinstance(one, Asked)])
+        assert before == Counted.of(seen).whole
+    assert before == Counted.of(one for one in told if isinstance(one, Asked)).whole
 
 
 def test_requests_come_out_also_when_nothing_else_is_told() -> None:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from gland_assets.core.budget import NANOS, Caps, Worst, worst_case
 from gland_assets.core.cost import from_nanos
 from gland_assets.core.errors import BudgetReached, EnvironmentFault
-from gland_assets.core.progress import Asked, Count, Counted
+from gland_assets.core.progress import Asked, Counted
 from gland_assets.core.project import Deployment, Price
 from gland_assets.core.requests import Reply, Request
 from gland_assets.io.budget import Budget
@@ -114,9 +114,8 @@ def test_what_the_provider_bills_is_what_all_books_say_and_no_cap_is_passed(
         with closing(sqlite3.connect(Path(folder) / "ledger.sqlite")) as ledger:
             builds = [from_nanos(nanos) for (nanos,) in ledger.execute("select usd_nanos from builds")]
             held = ledger.execute("select (select count(*) from reservations), sum(abs(usd_nanos) + abs(tokens)) from held").fetchone()
-    billed, counted = server.bill({f"{name}-model": price for name, price in zip(names, prices, strict=True)}), Count()
-    for count in Counted.of(told).parts.values():
-        counted.add(count)
+    billed = server.bill({f"{name}-model": price for name, price in zip(names, prices, strict=True)})
+    counted = Counted.of(told).whole
     assert billed == (usd, tokens) == (counted.usd, counted.tokens) and usd == sum(builds)
     assert held == (0, 0)
     assert caps.usd is None or usd <= caps.usd
