@@ -27,7 +27,8 @@ def table(counts: Counts, width: int) -> Table:
         for name in folded:
             rest.add(counts.deployments[name])
         resting = sum(counts.rests(name) is not None for name in folded)
-        made.add_row(f"  {len(folded)} others", *_numbers(rest), Text(f"{resting} rest" if resting else "", "yellow"))
+        said = f"{resting} rest{'s' if resting == 1 else ''}" if resting else ""
+        made.add_row(f"  {len(folded)} others", *_numbers(rest), Text(said, "yellow"))
     return made
 
 
