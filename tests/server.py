@@ -13,12 +13,14 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from hashlib import blake2b
 from random import Random, uniform
 from typing import Any
 
 from aiohttp import web
 
+from gland_assets.core.project import Price
 from tests.protocols import Protocol, error_of, protocol_of
 from tests.speech import reply_text
 
@@ -34,8 +36,8 @@ REFUSED = ("reset", "hang", "late", "slow", "garbage", "truncated", "broken_chun
 """Faults of the transport, HTTP statuses aside. late: the reply begins after LATE_S; slow: it begins at once and then takes LATE_S;
 truncated: it is shorter than its Content-Length."""
 SPOILT = (
-    "no_choices", "no_usage", "empty", "length", "content_filter", "thought_away", "reasoning_only", "think_open", "bad_json", "broken_json",
-    "no_json", "refusal", "loop", "echo", "foreign",
+    "no_choices", "no_usage", "empty", "length", "content_filter", "thought_away", "reasoning_only", "think_open", "bad_json",
+    "broken_json", "no_json", "refusal", "loop", "echo", "foreign",
 )  # fmt: skip
 """Faults of a model's reply. Beside them, and no fault: gzip, think, think_only_closed, reasoning."""
 
@@ -145,7 +147,9 @@ def application(state: State) -> web.Application:
                 return refused
             state.answered += 1
             entry["answered"] = True
-            return await _sent(request, fault, protocol.said(completion(state.replied_to(asked), fault.kind), body), state.headers)
+            done = completion(state.replied_to(asked), fault.kind)
+            entry["usage"] = done.get("usage")
+            return await _sent(request, fault, protocol.said(done, body), state.headers)
         finally:
             state.in_flight -= 1
 
@@ -315,8 +319,21 @@ class ModelServer:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """Every request received: body, fault, authorization, path, headers, and whether it got a model's reply."""
+        """Every request received: body, fault, authorization, path, headers, whether it got a model's reply, and that reply's usage."""
         return self.state.log
+
+    def bill(self, prices: Mapping[str, Price]) -> tuple[Decimal, int]:
+        """What a provider would charge for all it answered: dollars, by model as requests name it, and tokens."""
+        dollars, tokens = Decimal(0), 0
+        for entry in self.state.log:
+            if entry["answered"]:
+                usage, price = entry["usage"], prices[entry["body"]["model"]]
+                cached = usage["prompt_tokens_details"]["cached_tokens"]
+                at_cached = price.input if price.cached_input is None else price.cached_input
+                fresh = usage["prompt_tokens"] - cached
+                dollars += (fresh * price.input + cached * at_cached + usage["completion_tokens"] * price.output) / 1_000_000
+                tokens += usage["total_tokens"]
+        return dollars, tokens
 
     def fail(
         self, kind: str, times: int = 1, match: str = "", retry_after: float | None = None, message: str = "told to fail",

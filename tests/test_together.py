@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.running import environment, gland_alone, gland_process
+from gland_assets.core.project import Price
+from tests.cli.running import declare, environment, gland_alone, gland_process
 from tests.server import ModelServer
-from tests.test_build import CONTENT, KEY, PARALLEL, asked_twice, build, rows, served
+from tests.test_build import CONTENT, KEY, PARALLEL, SERVED, asked_twice, build, rows, served
 
 MATERIALIZE = """
 import sys
@@ -87,3 +91,86 @@ def test_a_build_within_a_budget_stops_before_it_is_passed_and_goes_on_when_it_i
     code, said = build(folder)
     assert code == 0, said
     assert (rows(folder, CONTENT), server.answered, asked_twice(server)) == (*wanted, [])
+
+
+BUILD = """
+import json, sys
+from pathlib import Path
+from gland_assets.assets.build import run_build
+from gland_assets.cli.counting import Counts
+from gland_assets.core.errors import BudgetReached
+from gland_assets.core.plan import make_plan
+from gland_assets.io.partitions import Partitions
+from gland_assets.io.project import load_project
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    project = load_project(folder / "taxonomy.toml")
+    plan = make_plan(project, Partitions(folder / "warehouse").metas())
+    counts, reached = Counts(plan.out_of_date()), ""
+    try:
+        run_build(project, folder / "warehouse", plan, workers=3, on_event=counts.add)
+    except BudgetReached as error:
+        reached = str(error)
+    whole = counts.all
+    shown = {"usd": str(whole.usd), "tokens": whole.tokens, "calls": whole.calls, "limited": whole.limited, "rejected": whole.rejected}
+    print(json.dumps({**shown, "by": {name: str(part.usd) for name, part in counts.deployments.items()}, "reached": reached}))
+"""
+LARGE, SMALL = Price(Decimal("3"), Decimal("15"), Decimal("0.3")), Price(Decimal("0.4"), Decimal("1.6"), Decimal("0.1"))
+TWO = """
+[deployment.small]
+model = "openai/small-1"
+api_base = "{url}"
+key_env = "SMALL_KEY"
+max_parallel_requests = 6
+usd_per_million = {{ input = 0.4, output = 1.6, cached_input = 0.1 }}
+[stage.subjects]
+models = ["small", "large"]
+[stage.questions]
+models = ["small", "large"]
+"""
+
+
+def shown_by(folder: Path) -> dict[str, Any]:
+    """What a build with three workers shows in the end."""
+    done = subprocess.run([sys.executable, "-c", BUILD, str(folder)], env=environment(KEY), text=True, capture_output=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    shown: dict[str, Any] = json.loads(done.stdout)
+    return shown
+
+
+def test_three_workers_keep_to_a_cap_and_bill_ledger_display_and_dataset_agree_to_the_billionth(
+    tmp_path: Path, server: ModelServer
+) -> None:
+    head = SERVED.format(url=server.url, pairs=6, parallel=PARALLEL).replace(
+        "input = 1.0, output = 2.0", "input = 3, output = 15, cached_input = 0.3"
+    )
+    folder = declare(
+        tmp_path / "exact", head=head.replace("[defaults]", '[defaults]\nmodels = ["large", "small"]') + TWO.format(url=server.url)
+    )
+    taxonomy = folder / "taxonomy.toml"
+    declared = taxonomy.read_text()
+    cap = Decimal("0.12")
+    taxonomy.write_text(f"{declared}\n[budget]\nusd = {cap}\n")
+    server.state.latency, server.state.spread = 0.05, 1.0
+    for match in ("large-1", "small-1"):
+        server.fail("429", times=5, match=match, retry_after=0.05)
+        server.fail("refusal", times=2, match=match)
+    first = shown_by(folder)
+    assert "the budget is reached" in first["reached"], first
+    assert set(first["by"]) == {"large", "small"}
+    shown = [first]
+    for _ in range(2):
+        bill, tokens = server.bill({"large-1": LARGE, "small-1": SMALL})
+        assert bill == sum(Decimal(one["usd"]) for one in shown) == sum(Decimal(by) for one in shown for by in one["by"].values())
+        assert tokens == sum(one["tokens"] for one in shown) and server.answered == sum(one["calls"] for one in shown)
+        faults = Counter(entry["fault"] for entry in server.log)
+        assert sum(one["limited"] for one in shown) == faults["429"] and sum(one["rejected"] for one in shown) >= faults["refusal"]
+        # Published, where it was stopped by the cap too.
+        assert rows(folder, "select sum(usd), count(*) from requests") == [(bill, server.answered)]
+        assert rows(folder, "select usd from builds order by build_id") == [(Decimal(one["usd"]),) for one in shown]
+        if len(shown) == 1:
+            assert 0 < bill <= cap
+            taxonomy.write_text(declared)
+            shown.append(shown_by(folder))
+    assert shown[1]["reached"] == "" and asked_twice(server) == []
+    assert len(rows(folder, "select id from dataset")) == 18

@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
@@ -12,6 +13,7 @@ from gland_assets.assets.provenance import tags_of
 from gland_assets.assets.recipes import OWNERS
 from gland_assets.core.checks import CHECKS, CheckOutcome
 from gland_assets.core.levels import RECIPE_VERSION
+from gland_assets.core.progress import Count
 from gland_assets.core.state import PartitionMeta
 from gland_assets.core.tables import DATASET, TABLES
 from gland_assets.io.builder import Outcome
@@ -80,13 +82,35 @@ def told(meta: PartitionMeta, rows: Sequence[Mapping[str, Any]], made_now: bool)
         "made_now": made_now,
         "calls": meta.calls,
         "reused": meta.reused,
+        "rejected": meta.rejected,
+        "retries": meta.retries,
+        "rate_limited": meta.limited,
+        "answered_by": ", ".join(f"{name} {count:,}" for name, count in sorted(meta.answered.items())) or "nobody",
         "prompt_tokens": meta.prompt_tokens,
         "completion_tokens": meta.completion_tokens,
-        "usd": dg.MetadataValue.float(float(meta.usd)) if meta.usd is not None else dg.MetadataValue.text("unknown price"),
+        "usd": dollars(meta.usd),
         "fingerprint": meta.fingerprint,
         "made_at": dg.MetadataValue.timestamp(meta.written_at) if meta.written_at else dg.MetadataValue.text("unknown"),
         "preview": dg.MetadataValue.md(preview(rows)),
     }
+
+
+def told_count(count: Count) -> dict[str, Any]:
+    """The metadata of a whole build: what became of its requests, and what they cost."""
+    return {
+        "calls": count.calls,
+        "reused": count.reused,
+        "rejected": count.rejected,
+        "retries": count.limited + count.retried,
+        "rate_limited": count.limited,
+        "tokens": count.tokens,
+        "usd": dollars(None if count.unpriced else count.usd),
+    }
+
+
+def dollars(usd: Decimal | str | None) -> dg.MetadataValue[Any]:
+    """An amount as metadata; None is an unknown price."""
+    return dg.MetadataValue.text("unknown price") if usd is None else dg.MetadataValue.float(float(usd))
 
 
 def told_duplicates(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

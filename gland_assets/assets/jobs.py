@@ -6,10 +6,11 @@ from pathlib import Path
 import dagster as dg
 
 from gland_assets.assets.build import run_build
+from gland_assets.assets.describe import told_count
 from gland_assets.assets.lost import process_tag
 from gland_assets.core.errors import GlandError
 from gland_assets.core.plan import Plan, make_plan
-from gland_assets.core.progress import DisciplineDone, Event, LevelDone, Published
+from gland_assets.core.progress import Count, Counted, DisciplineDone, Event, LevelDone, Published
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.project import load_project
 
@@ -41,9 +42,11 @@ def _job(name: str, meaning: str, taxonomy: Path, warehouse: Path, part: Callabl
         try:
             project = load_project(taxonomy)
             plan = part(make_plan(project, Partitions(warehouse).metas()))
-            result = run_build(project, warehouse, plan, on_event=lambda event: _tell(context, event))
+            counted = Count()
+            result = run_build(project, warehouse, plan, on_event=lambda event: _tell(context, event, counted))
         except GlandError as fault:
             raise dg.Failure(str(fault), allow_retries=False) from None
+        context.add_output_metadata(told_count(counted) | {"disciplines": len(result.disciplines), "build": result.build_id})
         context.log.info(f"{len(result.disciplines)} disciplines brought up to date: {', '.join(result.disciplines) or 'none had changed'}")
 
     @dg.job(name=name, description=meaning)
@@ -53,9 +56,11 @@ def _job(name: str, meaning: str, taxonomy: Path, warehouse: Path, part: Callabl
     return job
 
 
-def _tell(context: dg.OpExecutionContext, event: Event) -> None:
-    """Say in the run's log what the build tells, requests aside."""
+def _tell(context: dg.OpExecutionContext, event: Event, counted: Count) -> None:
+    """Say in the run's log what the build tells; what happened to requests is summed in `counted`."""
     match event:
+        case Counted():
+            counted.add(event.whole)
         case LevelDone(made=True):
             failed = f", {event.failed} failed" if event.failed else ""
             context.log.info(f"{event.asset} of {event.discipline}: {event.rows} rows{failed}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
-from gland_assets.assets.describe import described
+from gland_assets.assets.describe import described, dollars
 from gland_assets.assets.provenance import parents, shared_tags
 from gland_assets.core.plan import dataset_fingerprint
 from gland_assets.io.builder import Builder
@@ -27,7 +27,9 @@ CHECKS = {
 )
 def dataset(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder], gland_duckdb: DuckDBResource) -> dg.MaterializeResult:
     """The published tables in gland.duckdb, and the `dataset` view over them: one row a kept pair with its whole ancestry."""
-    build.gateway.ledger.sync()
+    ledger = build.gateway.ledger
+    ledger.sync()
+    spent = ledger.spent()
     write_live(build.project, build.warehouse)
     published = publish(build.project, build.warehouse, gland_duckdb)
     with opened_to_read(Path(gland_duckdb.database)) as connection:
@@ -39,6 +41,8 @@ def dataset(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder],
         tags=shared_tags(build.project, "dataset", stands),
         metadata={
             "dagster/row_count": rows,
+            "calls": spent.calls,
+            "usd": dollars(None if spent.unpriced else spent.usd),
             "path": dg.MetadataValue.path(gland_duckdb.database),
             **{f"rows/{table}": count for table, count in published.rows.items()},
         },

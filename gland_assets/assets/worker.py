@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stderr, suppress
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
 
 import dagster as dg
 
 from gland_assets.assets.definitions import definitions_for
 from gland_assets.assets.instance import QUIET, open_instance, records_fault, records_told
 from gland_assets.assets.lost import process_tag
+from gland_assets.assets.outbox import Outbox
 from gland_assets.assets.partitions import sync_partitions
 from gland_assets.assets.raised import causes
 from gland_assets.assets.records import Records
@@ -28,7 +28,7 @@ from gland_assets.assets.reporting import report
 from gland_assets.assets.tasks import Finished, Flag, Orders, Task
 from gland_assets.assets.up_to_date import report_up_to_date
 from gland_assets.core.errors import GlandError, Stopped, WarehouseBusy
-from gland_assets.core.progress import DisciplineDone, Event, LevelDone, Published
+from gland_assets.core.progress import Asked, DisciplineDone, Event, Published
 from gland_assets.io.builder import open_builder
 from gland_assets.io.project import load_project
 
@@ -44,7 +44,7 @@ def work(worker: int, orders: Orders, tasks: Connection, events: Connection, rea
     signal.signal(signal.SIGTERM, lambda *_: None)
     starter = multiprocessing.parent_process()
     parent = starter.pid if starter else os.getppid()  # as it was when this process was started: it may be gone by now
-    outbox: SimpleQueue[Event | Finished | None] = SimpleQueue()
+    outbox = Outbox()
     unknown: list[BaseException] = []
 
     def run() -> None:
@@ -62,7 +62,7 @@ def work(worker: int, orders: Orders, tasks: Connection, events: Connection, rea
     working = threading.Thread(target=run, name="work", daemon=True)
     working.start()
     with suppress(OSError):  # the parent is gone
-        while (event := outbox.get()) is not None:
+        while (event := outbox.take()) is not None:
             events.send(event)
     working.join()
     if unknown:
@@ -70,8 +70,9 @@ def work(worker: int, orders: Orders, tasks: Connection, events: Connection, rea
 
 
 def _work(
-    worker: int, orders: Orders, tasks: Connection, tell: Callable[[Event | Finished], None], ready: Flag, stopping: Callable[[], bool]
-) -> None:
+    worker: int, orders: Orders, tasks: Connection, tell: Callable[[Asked | Event | Finished], None], ready: Flag,
+    stopping: Callable[[], bool],
+) -> None:  # fmt: skip
     while worker and not ready.is_set():
         if stopping():
             return
@@ -122,8 +123,6 @@ def _run(
     finally:
         if known is None:
             sys.stderr.write(aside.getvalue())
-    for event in result.get_asset_materialization_events():
-        _tell_level(task, event.materialization, tell)
     tell(DisciplineDone(task.discipline) if task.discipline else Published(_rows(result)))
     return None
 
@@ -138,22 +137,12 @@ def _told(task: Task, error: GlandError, tell: Callable[[Event], None]) -> Gland
     return error
 
 
-def _tell_level(task: Task, made: dg.AssetMaterialization, tell: Callable[[Event], None]) -> None:
-    if task.discipline:
-        rows, failed = _count(made, "dagster/partition_row_count"), _count(made, "failed_rows")
-        tell(LevelDone(task.discipline, made.asset_key.path[-1], bool(made.metadata["made_now"].value), rows, failed))
-
-
-def _count(made: dg.AssetMaterialization, name: str) -> int:
-    value = made.metadata[name].value
-    assert isinstance(value, int)
-    return value
-
-
 def _rows(result: dg.ExecuteInProcessResult) -> int:
     for event in result.get_asset_materialization_events():
         if event.materialization.asset_key.path[-1] == "dataset":
-            return _count(event.materialization, "dagster/row_count")
+            rows = event.materialization.metadata["dagster/row_count"].value
+            assert isinstance(rows, int)
+            return rows
     return 0
 
 

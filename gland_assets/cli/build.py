@@ -63,7 +63,7 @@ def build(
         render.say(line)
     if not yes:
         consent.ask(estimate)
-    counts = Counts(late, estimate.all.calls + estimate.all.reused, estimate.seconds)
+    counts = Counts(late, estimate.portions, estimate.seconds)
     result = _run(project, here, found, workers, cap, counts)
     summary.done(here, counts, result)
     summary.failures(project, here, counts, result)
@@ -99,7 +99,7 @@ def _nothing_to_do(project: Project, here: Places, asked: Sequence[str], duplica
 
 def _run(project: Project, here: Places, found: Plan, workers: int | None, cap: Decimal | None, counts: Counts) -> BuildResult:
     with Stopping() as stop:
-        board = Board(counts, stop)
+        board = Board(counts, stop, caps.Used(project, here.warehouse, cap))
         try:
             with board.shown():
                 from gland_assets.assets.build import run_build  # over a second, so the board stands first

@@ -6,16 +6,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from gland_assets.cli import render
+from gland_assets.cli.projection import Projection
 from gland_assets.core.levels import GENERATED
-from gland_assets.core.progress import Asked, DisciplineDone, Event, LevelDone, Published
+from gland_assets.core.progress import SAMPLED, Count, Counted, DisciplineDone, Event, LevelDone, Published, Resting
+
+if TYPE_CHECKING:
+    from gland_assets.io.foresight import Portion
 
 SHOWN_LEVELS = (*GENERATED, "signatures")
-ONE_REPLY_A_ROW = ("questions", "answers")
 SOONEST_S = 1.0  # after the first reply, before which a pace means nothing
 ENOUGH = 0.02  # share of the work after which its pace says how long the rest takes
+UNKNOWN = "price unknown"
 
 
 @dataclass(slots=True)
@@ -35,27 +39,34 @@ class Level:
 
 
 class Counts:
-    """What a build has done so far. `replies` is how many its estimate expects, paid and from the store."""
+    """What a build has done so far. `portions` and `seconds` are what its estimate expects."""
 
     def __init__(
-        self, late: Mapping[str, Sequence[str]], replies: int = 0, seconds: float | None = None, now: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.disciplines, self._expected, self._seconds, self._now = len(late), replies, seconds, now
+        self, late: Mapping[str, Sequence[str]], portions: Mapping[tuple[str, str], Portion] | None = None, seconds: float | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self.disciplines, self._seconds, self._now = len(late), seconds, now
+        self.to_come = Projection(portions or {})
         self._started = now()
         self._first: float | None = None  # when the first reply came: starting up is no part of the pace
         self.levels = {level: Level(sum(level in levels for levels in late.values())) for level in SHOWN_LEVELS}
-        self._late = {slug: [level for level in SHOWN_LEVELS if level in levels] for slug, levels in late.items()}
         self._done: set[tuple[str, str]] = set()  # (level, discipline)
         self._coming: Counter[tuple[str, str]] = Counter()  # (level, discipline) -> rows of a level under way
-        self.done = self.calls = self.reused = self.rejected = self.retried = self.tokens = self.unpriced = self._answered = 0
-        self.usd = Decimal(0)  # of the calls whose price is known
+        self.done = 0  # disciplines
+        self.all = Count()
+        self.stages: dict[str, Count] = {}
+        self.deployments: dict[str, Count] = {}  # in the order in which they were first heard of
+        self._rests: dict[str, tuple[float, str]] = {}  # deployment -> until when, and why
         self.errors: dict[str, str] = {}  # discipline -> why it could not be made
         self.published: Published | None = None
 
     def add(self, event: Event) -> None:
         """Count one event."""
-        if isinstance(event, Asked):
-            self._add_asked(event)
+        if isinstance(event, Counted):
+            self._add_counted(event)
+        elif isinstance(event, Resting):
+            self._rests[event.deployment] = (self._now() + event.seconds, event.cause)
+            self.deployments.setdefault(event.deployment, Count())
         elif isinstance(event, LevelDone):
             self._add_level(event)
         elif isinstance(event, DisciplineDone):
@@ -65,45 +76,27 @@ class Counts:
         else:
             self.published = event
 
-    def _add_asked(self, event: Asked) -> None:
+    def _add_counted(self, counted: Counted) -> None:
         if self._first is None:
             self._first = self._now()
-        if event.kind == "retry":
-            self.retried += 1
-            return
-        self._pass_above(event.stage, event.discipline)
-        self._answered += event.kind in ("accepted", "failed")
-        if event.kind == "failed":
-            return
-        self.rejected += event.kind == "rejected"
-        if event.reused:
-            self.reused += 1
-        else:
-            self.calls += 1
-            self.tokens += event.tokens
-            self.unpriced += event.usd is None
-            self.usd += event.usd or 0
-        if event.kind == "accepted" and event.stage in ONE_REPLY_A_ROW:
-            self._coming[event.stage, event.discipline] += 1
-            self.levels[event.stage].coming += 1
-
-    def _pass_above(self, stage: str, slug: str) -> None:
-        """What asks for one level has made those above it, though they are told of only when the whole discipline is done."""
-        for level in self._late.get(slug, ()):
-            if level == stage:
-                return
-            self._finish(level, slug)
-
-    def _finish(self, level: str, slug: str) -> None:
-        if (level, slug) not in self._done:
-            self._done.add((level, slug))
-            self.levels[level].done += 1
+        for (stage, discipline, deployment), count in counted.parts.items():
+            self.all.add(count)
+            self.stages.setdefault(stage, Count()).add(count)
+            if deployment:
+                self.deployments.setdefault(deployment, Count()).add(count)
+            self.to_come.add(discipline, stage, count)
+            if stage in SAMPLED:  # one reply is one row
+                self._coming[stage, discipline] += count.accepted
+                self.levels[stage].coming += count.accepted
 
     def _add_level(self, event: LevelDone) -> None:
         level = self.levels.get(event.asset)
         if level is None:
             return
-        self._finish(event.asset, event.discipline)
+        if (event.asset, event.discipline) not in self._done:
+            self._done.add((event.asset, event.discipline))
+            level.done += 1
+            self.to_come.finish(event.discipline, event.asset)
         level.coming -= self._coming.pop((event.asset, event.discipline), 0)
         if event.made:
             level.made_rows += event.rows
@@ -141,11 +134,13 @@ class Counts:
 
     @property
     def share(self) -> float:
-        """How much of the work is done, 0 to 1: by replies where any are expected, else by disciplines."""
+        """How much of the work is done, 0 to 1: by calls where any are to be made, else by replies from the store, else by disciplines."""
         if self.disciplines == self.done:
             return 1.0
-        by_replies = self._answered / self._expected if self._expected else 0.0
-        return min(0.99, max(by_replies, self.done / self.disciplines))
+        calls, reused = self.to_come.calls, self.to_come.reused
+        made, left = (self.all.calls, calls) if self.all.calls or calls else (self.all.reused, reused)
+        by_replies = made / (made + left) if made else 0.0
+        return min(0.99, by_replies if made or left else self.done / self.disciplines)
 
     @property
     def left(self) -> str:
@@ -159,8 +154,33 @@ class Counts:
     @property
     def cost(self) -> str:
         """Dollars so far; what is unpriced is said."""
-        if not self.unpriced:
-            return render.money(self.usd)
-        if self.unpriced == self.calls:
-            return "price unknown"
-        return f"{render.money(self.usd)} and {render.several(self.unpriced, 'call')} of unknown price"
+        if not self.all.unpriced:
+            return render.money(self.all.usd)
+        if self.all.unpriced == self.all.calls:
+            return UNKNOWN
+        return f"{render.money(self.all.usd)} and {render.several(self.all.unpriced, 'call')} of unknown price"
+
+    @property
+    def cost_at_end(self) -> str:
+        """What the whole build is thought to cost, as far as prices are known; empty when no more calls are expected."""
+        if self.share >= 1 or not self.to_come.calls:
+            return ""
+        more = self.to_come.usd(self.stages)
+        if more is None:
+            return "" if self.cost == UNKNOWN else "price of the rest unknown"
+        if not self.all.usd and not more:
+            return ""
+        return f"about {render.money(self.all.usd + more)} when done" if not self.all.unpriced else ""
+
+    def rests(self, deployment: str) -> tuple[float, str] | None:
+        """For how many seconds from now a deployment rests, and why; None when it does not."""
+        until, cause = self._rests.get(deployment, (0.0, ""))
+        left = until - self._now()
+        return (left, cause) if left > 0 else None
+
+
+def short_cost(count: Count) -> str:
+    """Dollars of calls in a word, for a table: with `+ ?` where some are unpriced."""
+    if not count.unpriced:
+        return render.money(count.usd)
+    return "unknown" if count.unpriced == count.calls else f"{render.money(count.usd)} + ?"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.table import Table
 from rich.text import Text
 
 from gland_assets.cli import render
-from gland_assets.cli.counting import SHOWN_LEVELS, Counts
+from gland_assets.cli.answering import NAME
+from gland_assets.cli.counting import SHOWN_LEVELS, Counts, short_cost
 from gland_assets.cli.places import Places
+from gland_assets.core.progress import Count
 
 if TYPE_CHECKING:
     from gland_assets.assets.build import BuildResult
@@ -32,7 +36,7 @@ def done(here: Places, counts: Counts, result: BuildResult) -> None:
 
 def stopped(counts: Counts) -> None:
     """What had been done when the build was stopped."""
-    if counts.calls or counts.reused or counts.rows:
+    if counts.stages or counts.rows:
         render.say(f"{counts.done:,} of {render.several(counts.disciplines, 'discipline')} done in {render.duration(counts.elapsed)}.")
         _sums(counts)
 
@@ -47,11 +51,25 @@ def _sums(counts: Counts) -> None:
     if table.row_count:
         render.put(table)
         render.say()
-    replies = [render.several(counts.calls, "call"), f"{counts.reused:,} from the store", f"{counts.rejected:,} rejected"]
-    if counts.retried:
-        replies.append(f"{counts.retried:,} asked again")
-    render.say(f"  {', '.join(replies)}; {render.tokens(counts.tokens)} tokens; {counts.cost}")
-    render.say()
+    if not counts.stages:
+        render.say("  No model was asked.")
+        render.say()
+        return
+    stages = {name: counts.stages[name] for name in SHOWN_LEVELS if name in counts.stages}
+    for what, parts in (("stage", {**stages, "all": counts.all}), ("deployment", counts.deployments)):
+        if parts:
+            render.put(_replies(what, parts))
+            render.say()
+
+
+def _replies(what: str, parts: Mapping[str, Count]) -> Table:
+    """What became of the requests, by stage or by deployment."""
+    names = ["calls", "from the store", "rejected", "429s", "retries", "tokens", "cost"]
+    table = render.headed([f"  {what}", *names], right=names)
+    for name, part in parts.items():
+        numbers = (part.calls, part.reused, part.rejected, part.limited, part.retried)
+        table.add_row(f"  {render.cut(name, NAME)}", *(f"{number:,}" for number in numbers), render.tokens(part.tokens), short_cost(part))
+    return table
 
 
 def failures(project: Project, here: Places, counts: Counts, result: BuildResult) -> None:

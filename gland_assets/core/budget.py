@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from gland_assets.core.cost import MILLION
-from gland_assets.core.hashing import canonical
 from gland_assets.core.project import Price
 from gland_assets.core.requests import Request
+from gland_assets.core.structured import schema_in_words
 
 TURN_TOKENS = 16  # what a provider's template may put around one message
 NANOS = 1_000_000_000  # of a dollar
@@ -42,7 +42,8 @@ class Worst:
 def worst_case(request: Request, price: Price | None) -> Worst:
     """The most that a reply to `request` can take at `price`; no dollars where the price is unknown."""
     said = sum(len(message.content.encode("utf-8", "replace")) + TURN_TOKENS for message in request.messages)
-    prompt = said + (len(canonical(request.schema).encode()) if request.schema else 0)
+    # Some deployments are given the schema in words, the others as JSON, which is shorter.
+    prompt = said + (len(schema_in_words(request.schema).encode()) + TURN_TOKENS if request.schema else 0)
     completion = request.settings.max_tokens
     if price is None:
         return Worst(0, prompt + completion)

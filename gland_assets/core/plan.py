@@ -101,7 +101,7 @@ def _partition_plan(
         return PartitionPlan(level, slug, "missing", ("not made yet",))
     now = recipe(project, level, discipline)
     late = [f"{name} are out of date" for name in UPSTREAM[level] if name not in above]
-    again = meta.unanswered or (retry_failures and meta.rejected)
+    again = meta.unanswered or (retry_failures and meta.unusable)
     if not late and not again and fingerprint(now, {name: above[name] for name in UPSTREAM[level]}) == meta.fingerprint:
         return PartitionPlan(level, slug, "fresh")
     stands = {name: there.content_hash for name in UPSTREAM[level] if (there := metas.get((name, slug)))}
@@ -110,8 +110,8 @@ def _partition_plan(
     because += [f"{name} changed" for name, content in known.items() if meta.upstream.get(name) != content]
     if meta.unanswered:
         because.append(f"no provider answered for {meta.unanswered} of its rows")
-    if retry_failures and meta.rejected:
-        because.append(f"{meta.rejected} failed {'row is' if meta.rejected == 1 else 'rows are'} asked again")
+    if retry_failures and meta.unusable:
+        because.append(f"{meta.unusable} failed {'row is' if meta.unusable == 1 else 'rows are'} asked again")
     if not because and of_another_version(meta):
         because.append("made by another version")
     return PartitionPlan(level, slug, "stale" if because else "waiting", (*because, *late))

@@ -26,13 +26,17 @@ class PartitionMeta:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: str | None = None  # decimal dollars; None: a price is unknown
+    retries: int = 0  # calls that brought no reply and were made again
+    limited: int = 0  # of those, the ones answered with 429
+    rejected: int = 0  # replies, paid or reused, that were not used
+    answered: dict[str, int] = field(default_factory=dict)  # deployment -> replies, paid or reused
     build_id: str = ""
     written_at: datetime | None = None  # UTC
     stamp: str = ""  # differs at every write
     gland_version: str = ""
 
     @property
-    def rejected(self) -> int:
+    def unusable(self) -> int:
         """Failure rows of which some provider's reply could not be used, or that it refused to reply to: asked again only when told to."""
         return self.failed - self.unanswered
 

@@ -15,12 +15,14 @@ class Tally:
     calls: int = 0  # replies paid for
     reused: int = 0  # replies answered from the store, or by an identical request in flight
     rejected: int = 0  # replies, paid or reused, that must not be used
-    retries: int = 0  # calls to providers that brought no reply
+    retries: int = 0  # calls to providers that brought no reply and were made again
+    limited: int = 0  # of those, the ones answered with 429
     failures: int = 0  # requests that no try answered
     prompt_tokens: int = 0
     completion_tokens: int = 0
     known_usd: Decimal = Decimal(0)  # of the calls whose price is known
     unpriced: int = 0  # calls whose price is unknown
+    deployments: dict[str, int] = field(default_factory=dict)  # replies, paid or reused, by who gave them
     stages: dict[str, Tally] = field(default_factory=dict)
 
     @property
@@ -34,11 +36,11 @@ class Tally:
 
     def add_reply(self, reply: Reply) -> None:
         """Counts one reply, paid or reused."""
+        self.deployments[reply.deployment] = self.deployments.get(reply.deployment, 0) + 1
         if reply.reused:
             self.reused += 1
             return
         self.calls += 1
-        self.retries += reply.attempts - 1
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
         if reply.usd is None:
@@ -46,9 +48,7 @@ class Tally:
         else:
             self.known_usd += reply.usd
 
-    def add(self, other: Tally) -> None:
-        """Adds another tally, stages included."""
-        for name in ("calls", "reused", "rejected", "retries", "failures", "prompt_tokens", "completion_tokens", "known_usd", "unpriced"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for stage, part in other.stages.items():
-            self.stages.setdefault(stage, Tally()).add(part)
+    def add_retry(self, limited: bool) -> None:
+        """Counts one call that brought no reply and is made again."""
+        self.retries += 1
+        self.limited += limited

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
+from concurrent.futures import Future
 from decimal import Decimal
 from pathlib import Path
 from secrets import token_hex
@@ -88,9 +89,18 @@ class Budget:
             self._sign = None
 
     async def _ask(self, wish: Wish) -> int | Refusal:
-        answer = await asyncio.wrap_future(self._ledger.reserve(wish))
+        asked = self._ledger.reserve(wish)
+        try:
+            answer = await asyncio.shield(asyncio.wrap_future(asked))
+        except asyncio.CancelledError:
+            asked.add_done_callback(self._unwanted)  # it is written all the same
+            raise
         assert answer is not None
         return answer
+
+    def _unwanted(self, asked: Future[int | Refusal | None]) -> None:
+        if not asked.cancelled() and asked.exception() is None and isinstance(answer := asked.result(), int):
+            self.settle(answer)
 
     def _drop_dead(self) -> bool:
         """Gives back what processes that have died had set aside; whether there were any."""

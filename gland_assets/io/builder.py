@@ -16,7 +16,7 @@ from gland_assets.core.errors import DamagedPartition, Stopped, WarehouseError
 from gland_assets.core.hashing import canonical
 from gland_assets.core.levels import UPSTREAM
 from gland_assets.core.making import Making
-from gland_assets.core.progress import Asked
+from gland_assets.core.progress import Asked, LevelDone, Resting
 from gland_assets.core.project import Discipline, Project
 from gland_assets.core.prompts import prompt_hash
 from gland_assets.core.recipes import content_hash, declared_content_hash, declared_rows, fingerprint, recipe
@@ -60,7 +60,7 @@ def open_builder(
     warehouse: Path,
     build_id: str,
     cap: Decimal | None = None,
-    on_event: Callable[[Asked], None] | None = None,
+    on_event: Callable[[Asked | Resting | LevelDone], None] = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
     retry_failures: bool = False,
 ) -> Iterator[Builder]:
@@ -71,7 +71,7 @@ def open_builder(
     store = ResponseStore(store_path(project, warehouse))
     gateway = Gateway(project, store, Ledger(warehouse), build_id, caps_of(project, cap), on_event, stop)
     try:
-        yield Builder(project, warehouse, gateway, build_id, stop, retry_failures)
+        yield Builder(project, warehouse, gateway, build_id, stop, on_event, retry_failures)
     finally:
         gateway.close()
 
@@ -100,11 +100,12 @@ class Builder:
     """Reads and brings up to date the partitions of one project, on behalf of one build."""
 
     def __init__(
-        self, project: Project, warehouse: Path, gateway: Gateway, build_id: str, stop: Callable[[], bool], retry_failures: bool = False
-    ) -> None:
+        self, project: Project, warehouse: Path, gateway: Gateway, build_id: str, stop: Callable[[], bool],
+        on_event: Callable[[LevelDone], None], retry_failures: bool = False,
+    ) -> None:  # fmt: skip
         self.project, self.warehouse, self.gateway, self.build_id = project, warehouse, gateway, build_id
         self.partitions = Partitions(warehouse)
-        self._stop, self._retry_failures = stop, retry_failures
+        self._stop, self._on_event, self._retry_failures = stop, on_event, retry_failures
         self._held: set[str] = set()
 
     @contextmanager
@@ -158,8 +159,11 @@ class Builder:
             made_by = recipe(self.project, level, discipline)
             now = fingerprint(made_by, {})
             with self._locked(slug):
-                outcomes[level] = self._known(level, slug, now) or self._write(
-                    level, slug, [row], PartitionMeta(level, slug, now, declared_content_hash(level, row), canonical(made_by), rows=1)
+                outcomes[level] = self._told(
+                    self._known(level, slug, now)
+                    or self._write(
+                        level, slug, [row], PartitionMeta(level, slug, now, declared_content_hash(level, row), canonical(made_by), rows=1)
+                    )
                 )
         return outcomes
 
@@ -172,7 +176,8 @@ class Builder:
             usd = None if tally.usd is None else str(tally.usd)
             return records, {
                 "calls": tally.calls, "reused": tally.reused, "prompt_tokens": tally.prompt_tokens,
-                "completion_tokens": tally.completion_tokens, "usd": usd,
+                "completion_tokens": tally.completion_tokens, "usd": usd, "retries": tally.retries, "limited": tally.limited,
+                "rejected": tally.rejected, "answered": dict(tally.deployments),
             }  # fmt: skip
 
         return self._bring_up(level, slug, asked)
@@ -196,14 +201,19 @@ class Builder:
             wanted = fingerprint(made_by, upstream)
             known = self._known(level, slug, wanted)
             if known:
-                return known
+                return self._told(known)
             records, spent = make()
             failures = [failure for record in records if (failure := getattr(record, "failure", None))]
             unanswered = sum(failure.cause in PASSING for failure in failures)
             meta = PartitionMeta(
                 level, slug, wanted, content_hash(records), canonical(made_by), upstream, unanswered=unanswered, **spent  # type: ignore[arg-type]
             )  # fmt: skip
-            return self._write(level, slug, [to_row(record) for record in records], meta)
+            return self._told(self._write(level, slug, [to_row(record) for record in records], meta))
+
+    def _told(self, outcome: Outcome) -> Outcome:
+        meta = outcome.meta
+        self._on_event(LevelDone(meta.discipline, meta.asset, outcome.made, meta.rows, meta.failed))
+        return outcome
 
     def _upstream(self, name: str, slug: str, level: str) -> str:
         meta = self.partitions.meta(name, slug)
@@ -218,7 +228,7 @@ class Builder:
             return None  # made again; what it cost is in the response store
         if meta is None or meta.fingerprint != wanted or meta.unanswered:
             return None
-        again = self._retry_failures and meta.rejected and meta.build_id != self.build_id
+        again = self._retry_failures and meta.unusable and meta.build_id != self.build_id
         return None if again else Outcome(meta, False)
 
     def _write(self, level: str, slug: str, rows: Sequence[dict[str, object]], meta: PartitionMeta) -> Outcome:

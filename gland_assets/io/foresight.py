@@ -225,7 +225,7 @@ class _Foreseen:
         return found
 
     def _seconds(self, name: str) -> float:
-        """How long all calls to a deployment take: those that may be under way at once, its declared rates; the bundled model a core each."""
+        """How long all calls to a deployment take: as many at once as may be, at its declared rates; the bundled model a core each."""
         deployment = self._project.deployments[name]
         if deployment.local:
             return self._busy[name] / (os.cpu_count() or 1)

@@ -20,7 +20,7 @@ from gland_assets.core.budget import Caps
 from gland_assets.core.chain import Chain
 from gland_assets.core.cost import usd
 from gland_assets.core.errors import GlandError, Stopped
-from gland_assets.core.progress import Asked
+from gland_assets.core.progress import LIMITED, Asked, Resting
 from gland_assets.core.project import Deployment, Project
 from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed, request_key
 from gland_assets.core.structured import check_schema, json_of
@@ -55,14 +55,14 @@ class Gateway:
 
     def __init__(
         self, project: Project, store: ResponseStore, ledger: Ledger, build_id: str, caps: Caps,
-        on_event: Callable[[Asked], None] | None = None, stop: Callable[[], bool] = lambda: False, waits: Waits | None = None,
+        on_event: Callable[[Asked | Resting], None] | None = None, stop: Callable[[], bool] = lambda: False, waits: Waits | None = None,
     ) -> None:  # fmt: skip
         self.project, self.store, self.ledger, self.build_id = project, store, ledger, build_id
         self.tally = Tally()
         self._on_event, self._stop = on_event or (lambda event: None), stop
         locks = ledger.path.parent / "locks"
         self._budget = Budget(ledger, caps, build_id, locks)
-        self._sender = Sender(project.deployments, locks, waits or Waits(), self._on_wire, self._retried)
+        self._sender = Sender(project.deployments, locks, waits or Waits(), self._on_wire, self._retried, self._resting)
         self._measures: ContextVar[tuple[Tally, ...]] = ContextVar("measures", default=())
         self._reused = 0
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
@@ -256,22 +256,31 @@ class Gateway:
         return failed
 
     def _retried(self, request: Request, deployment: str, fault: ProviderFault) -> None:
-        self._tell("retry", request, f"deployment.{deployment}: {fault}")
+        self._count(request, lambda tally: tally.add_retry(fault.cause == LIMITED))
+        text = f"deployment.{deployment}: {fault}"
+        self._on_event(Asked("retry", request.stage, request.discipline, text, deployment=deployment, cause=fault.cause))
+
+    def _resting(self, deployment: str, cause: str, seconds: float) -> None:
+        self._on_event(Resting(deployment, cause, seconds))
 
     def _count(self, request: Request, add: Callable[[Tally], None]) -> None:
         for tally in (self.tally, *self._measures.get()):
             for part in tally.at(request.stage):
                 add(part)
 
-    def _tell(
-        self, kind: Literal["accepted", "rejected", "retry", "failed"], request: Request, text: str, reply: Reply | None = None
-    ) -> None:
+    def _tell(self, kind: Literal["accepted", "rejected", "failed"], request: Request, text: str, reply: Reply | None = None) -> None:
         if reply is None:
             self._on_event(Asked(kind, request.stage, request.discipline, text))
-        else:
-            paid = Decimal(0) if reply.reused else reply.usd
-            tokens = reply.prompt_tokens + reply.completion_tokens
-            self._on_event(Asked(kind, request.stage, request.discipline, text, tokens, paid, reply.reused))
+            return
+        paid = Decimal(0) if reply.reused else reply.usd
+        tokens = reply.prompt_tokens + reply.completion_tokens
+        meant = request.settings.models[0]
+        instead_of = meant if reply.deployment != meant else ""
+        told = Asked(
+            kind, request.stage, request.discipline, text, tokens, paid, reply.reused, reply.deployment, seconds=reply.latency_s,
+            instead_of=instead_of,
+        )  # fmt: skip
+        self._on_event(told)
 
 
 def _this_task() -> asyncio.Task[object]:

@@ -95,14 +95,18 @@ class Lane:
                 raise Away
             turn.ticket = ticket
 
-    def replied(self, turn: Turn, tokens: float, seconds: float, headers: Mapping[str, str]) -> None:
-        """A reply came: what it took, and what the server says of its limits."""
+    def replied(self, turn: Turn, tokens: float, seconds: float, headers: Mapping[str, str]) -> bool:
+        """A reply came: what it took, and what the server says of its limits. Whether it comes back with it from a rest."""
+        rested = False
 
         def change(pace: Pace, now: float) -> None:
+            nonlocal rested
+            rested = pace.rest > 0
             pace.reply(turn.ticket, self._rates, tokens, seconds, now)
             self._heed(pace, turn, headers, now)
 
         self._change(turn, change)
+        return rested
 
     def refused(self, turn: Turn, asked: float | None, headers: Mapping[str, str]) -> None:
         """The server refused: too many requests, or tokens."""

@@ -22,10 +22,10 @@ from typing import Any
 from gland_assets.core.cost import from_nanos, to_nanos
 from gland_assets.core.errors import WarehouseError
 from gland_assets.core.requests import Reply, Request
-from gland_assets.io.ledger_layout import BLOCK, DDL, LAYOUT, STORED, UNKNOWN
+from gland_assets.io.ledger_layout import BLOCK, DDL, LAYOUT, STORED, UNKNOWN, UPGRADES
 from gland_assets.io.ledger_restore import remains, restore
 from gland_assets.io.locks import try_lock
-from gland_assets.io.reservations import Refusal, Wish, paid, reserve
+from gland_assets.io.reservations import Refusal, Wish, add_paid, paid, release, release_all, reserve
 from gland_assets.io.sqlite import FAULTS, GroupWriter, connect, explained
 
 _Write = tuple[str, tuple[Any, ...]]  # a statement in _STATEMENTS and its values
@@ -57,7 +57,7 @@ class Ledger:
         self._writer: GroupWriter[_Write, _Done] = GroupWriter(self.path, self._open, _write)
 
     def _open(self) -> sqlite3.Connection:
-        connection = connect(self.path, DDL, LAYOUT)
+        connection = connect(self.path, DDL, LAYOUT, upgrades=UPGRADES)
         try:
             self.restored += restore(connection, self.folder, self._store, _write)
         except (*FAULTS, WarehouseError) as error:
@@ -233,8 +233,6 @@ _STATEMENTS = {
     "build": "insert into builds(build_id, started_at, gland_version, taxonomy_hash) values (?, ?, ?, ?) on conflict do nothing",
     "end": "update builds set ended_at = max(started_at, ?), outcome = ? where build_id = ?",
     "reused": "update builds set reused = reused + ? where build_id = ?",
-    "release": "delete from reservations where number = ?",
-    "release all": "delete from reservations where holder = ?",
     "prompt": "insert into prompts(prompt_hash, stage, name, text) values (?, ?, ?, ?) on conflict do nothing",
 }
 _FORGET = "update requests set request_key = request_key || '-' || number where request_key = ? returning number"
@@ -261,6 +259,10 @@ def _write(connection: sqlite3.Connection, writes: Sequence[_Write]) -> list[_Do
             touched.update(_blocks(connection.execute(_FORGET, values)))
         elif statement == "reserve":
             answer = reserve(connection, values[0])
+        elif statement == "release":
+            release(connection, values[0])
+        elif statement == "release all":
+            release_all(connection, values[0])
         else:
             connection.execute(_STATEMENTS[statement], values)
         done.append(answer)
@@ -279,7 +281,9 @@ def _write_request(connection: sqlite3.Connection, values: tuple[Any, ...]) -> l
         return recalled + _blocks(connection.execute(_ACCEPTED, (row["accepted"], row["request_key"], row["accepted"])))
     assert added.lastrowid is not None
     priced, unpriced = row["usd_nanos"] or 0, int(row["usd_nanos"] is None)
-    connection.execute(_BUILD_SUMS, (priced, unpriced, row["build_id"]))
+    # A shared store holds what other projects' builds have paid, too: that is none of this budget.
+    if connection.execute(_BUILD_SUMS, (priced, unpriced, row["build_id"])).rowcount:
+        add_paid(connection, priced, row["prompt_tokens"] + row["completion_tokens"])
     connection.execute(_SPENDING, (row["discipline"], row["stage"], row["prompt_tokens"], row["completion_tokens"], priced, unpriced))
     return [(added.lastrowid - 1) // BLOCK]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from gland_assets.io.reservations import DDL as RESERVATIONS
+from gland_assets.io.reservations import SUM_UP
 
-LAYOUT = 2
+LAYOUT = 3
+UPGRADES = {3: SUM_UP}
 DDL = f"""{RESERVATIONS};
 create table if not exists builds(
   build_id text primary key, started_at text not null, ended_at text, outcome text, calls integer not null default 0,

@@ -79,7 +79,8 @@ class Sender:
         self, deployments: Mapping[str, Deployment], locks: Path, waits: Waits, wire: Wire,
         on_retry: Callable[[Request, str, ProviderFault], None], on_rest: Callable[[str, str, float], None] = lambda *rest: None,
     ) -> None:  # fmt: skip
-        """`on_rest` is told of a deployment that is left alone, why, and for how many seconds."""
+        """`on_retry` is told of each call that brought no reply and is followed by another, of the same deployment or the next; `on_rest` of
+        an endpoint that is left alone, why, and for how many seconds: 0 when it has come back."""
         self._deployments, self._locks, self._waits, self._wire = deployments, locks, waits, wire
         self._on_retry, self._on_rest = on_retry, on_rest
         self.providers = Providers(deployments)
@@ -125,6 +126,8 @@ class Sender:
             else:
                 self._judge(name, last)
                 faults[name] = last
+                if len(faults) < len(order):
+                    self._on_retry(request, name, last)
         if all(name in self._out for name in faults):
             raise EnvironmentFault("\n".join(self._advice(name, fault) for name, fault in faults.items()))
         # What is out for good says nothing about this request: name a fault that might have gone otherwise.
@@ -166,7 +169,8 @@ class Sender:
                     raise
                 seconds = time.perf_counter() - started
             self._answered.add(name)
-            lane.replied(turn, completion.prompt_tokens + completion.completion_tokens, seconds, completion.limits)
+            if lane.replied(turn, completion.prompt_tokens + completion.completion_tokens, seconds, completion.limits):
+                self._on_rest(name, "", 0.0)
             mean = self._lengths.get((name, request.stage), float(completion.completion_tokens))
             self._lengths[name, request.stage] = mean + LEARNED * (completion.completion_tokens - mean)
             return Sent(completion, name, before + 1, seconds, sent_at)

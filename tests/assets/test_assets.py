@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import dagster as dg
@@ -51,7 +52,9 @@ def versions(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     }
 
 
-def test_one_run_of_one_discipline_ends_with_its_rows_published(folder: Path, instance: dg.DagsterInstance) -> None:
+def test_one_run_of_one_discipline_ends_with_its_rows_published(folder: Path, instance: dg.DagsterInstance, server: ModelServer) -> None:
+    for kind in ("429", "500"):
+        server.fail(kind, match='"temperature": 0.7', retry_after=0.0)
     result = materialize(folder, instance, "logic")
     assert result.success
     made = {event.materialization.asset_key.path[-1]: event.materialization for event in result.get_asset_materialization_events()}
@@ -66,6 +69,11 @@ def test_one_run_of_one_discipline_ends_with_its_rows_published(folder: Path, in
         assert str(made[level].metadata["preview"].value).startswith("|")
     assert made["answers"].metadata["calls"].value == 4
     assert float(str(made["answers"].metadata["usd"].value)) > 0
+    told = {name: made["answers"].metadata[name].value for name in ("reused", "rejected", "retries", "rate_limited", "answered_by")}
+    assert told == {"reused": 0, "rejected": 0, "retries": 2, "rate_limited": 1, "answered_by": "large 4"}
+    assert made["dataset"].metadata["calls"].value == server.answered
+    metas = [meta for level in GENERATED if (meta := partitions.meta(level, "logic"))]
+    assert made["dataset"].metadata["usd"].value == float(sum(Decimal(meta.usd or 0) for meta in metas))
     assert made["dataset"].metadata["dagster/row_count"].value == 4
     checks = {(c.asset_key.path[-1], c.check_name): c.passed for c in result.get_asset_check_evaluations()}
     assert {asset for asset, _ in checks} >= {"subjects", "syllabi", "questions", "answers", "duplicates", "dataset"}

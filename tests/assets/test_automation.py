@@ -196,7 +196,11 @@ def test_answers_made_by_hand_are_followed_by_all_that_costs_nothing_and_by_noth
         materialize(folder, instance, "logic", *PARTITIONED[:-1])
         server.reset()
         assert watched.look() == FREE
-        assert watched.definitions.resolve_job_def(FREE).execute_in_process(instance=instance).success
+        done = watched.definitions.resolve_job_def(FREE).execute_in_process(instance=instance)
+        assert done.success
+        [ended] = [event for event in done.all_events if event.is_successful_output]
+        told = {name: value.value for name, value in ended.step_output_data.metadata.items()}
+        assert (told["calls"], told["usd"], told["disciplines"]) == (0, 0.0, 1)
         watched.end()
         assert watched.look().startswith("2 disciplines wait")
         assert server.count == 0

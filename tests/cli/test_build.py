@@ -35,9 +35,12 @@ def test_a_build_says_what_it_did_and_the_next_has_nothing_to_do(asking: Path, s
     ran = gland_alone(asking, "build", "--yes", "--workers", "1", env=KEY)
     assert ran.code == 0, ran.err
     assert "2 disciplines to bring up to date. About " in ran.out.splitlines()[0]
-    told = {line.split()[0]: line.split()[1:] for line in ran.out.splitlines() if line.startswith("  ")}
-    assert told["questions"] == ["8"] and told["answers"] == ["8"]
-    assert f"  {server.answered} calls, 0 from the store" in ran.out and "$" in ran.out
+    levels, stages, deployments = (
+        {line.split()[0]: line.split()[1:] for line in table.splitlines()} for table in ran.out.split("\n\n")[1:4]
+    )
+    assert levels["questions"] == ["8"] and levels["answers"] == ["8"]
+    assert stages["all"][:5] == [str(server.answered), "0", "0", "0", "0"] and stages["all"][-1].startswith("$")
+    assert deployments["large"] == stages["all"]
     assert "warehouse/gland.duckdb holds 8 kept pairs." in ran.out
     assert "\x1b" not in ran.out + ran.err and "sk-of-the-test" not in ran.out + ran.err
     asked = server.count

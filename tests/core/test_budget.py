@@ -12,6 +12,7 @@ from gland_assets.core.budget import NANOS, Caps, worst_case
 from gland_assets.core.cost import FREE, usd
 from gland_assets.core.project import Price
 from gland_assets.core.requests import Message
+from gland_assets.core.structured import schema_in_words
 from tests.io.asking import request
 
 DOLLARS = st.decimals(0, 1000, places=4)
@@ -32,9 +33,10 @@ def test_no_reply_costs_more_than_the_worst_case(system: str, said: str, price: 
     assert cost is not None and cost * NANOS <= worst.nanos + 1
 
 
-def test_a_schema_counts_and_an_unknown_price_costs_no_dollars() -> None:
-    plain, held = request(), request(schema={"type": "object", "required": ["names"]})
-    assert worst_case(held, FREE).tokens > worst_case(plain, FREE).tokens
+def test_a_schema_counts_also_where_it_is_put_into_words_and_an_unknown_price_costs_no_dollars() -> None:
+    schema = {"type": "object", "required": ["names"], "description": "é" * 40}
+    plain, held = request(), request(schema=schema)
+    assert worst_case(held, FREE).tokens - worst_case(plain, FREE).tokens >= len(f"\n\n{schema_in_words(schema)}".encode())
     assert worst_case(plain, None).nanos == worst_case(plain, FREE).nanos == 0
 
 

@@ -12,8 +12,8 @@ from gland_assets.core.requests import Reply
 from gland_assets.core.tally import Tally
 
 REPLIES = st.builds(
-    Reply, st.just("k"), st.just("t"), st.just("stop"), st.just("d"), st.just("m"), st.integers(0, 99), st.just(0), st.integers(0, 99),
-    st.none() | st.decimals(0, 1, places=9), st.just(0.1), st.integers(1, 5), st.just("b"),
+    Reply, st.just("k"), st.just("t"), st.just("stop"), st.sampled_from(["d", "e"]), st.just("m"), st.integers(0, 99), st.just(0),
+    st.integers(0, 99), st.none() | st.decimals(0, 1, places=9), st.just(0.1), st.integers(1, 5), st.just("b"),
     st.just(datetime(2026, 1, 1, tzinfo=UTC)), st.booleans(),
 )  # fmt: skip
 ASKED = st.lists(st.tuples(st.sampled_from(["subjects", "answers"]), REPLIES), max_size=20)
@@ -38,16 +38,16 @@ def test_a_tally_is_the_sum_of_what_was_paid(asked: list[tuple[str, Reply]]) -> 
 
 
 @given(ASKED)
-def test_the_stages_make_up_the_whole(asked: list[tuple[str, Reply]]) -> None:
-    tally, again = _counted(asked), Tally()
-    for stage in tally.stages.values():
-        again.add(stage)
-    again.stages = tally.stages
-    assert again == tally
+def test_the_stages_and_the_deployments_make_up_the_whole(asked: list[tuple[str, Reply]]) -> None:
+    tally = _counted(asked)
+    for name in ("calls", "reused", "prompt_tokens", "completion_tokens", "known_usd", "unpriced"):
+        assert sum(getattr(stage, name) for stage in tally.stages.values()) == getattr(tally, name)
+    assert sum(tally.deployments.values()) == tally.calls + tally.reused
 
 
-@given(ASKED, ASKED)
-def test_two_tallies_add_up_to_one_of_both(first: list[tuple[str, Reply]], second: list[tuple[str, Reply]]) -> None:
-    tally = _counted(first)
-    tally.add(_counted(second))
-    assert tally == _counted(first + second)
+@given(st.lists(st.booleans()))
+def test_what_is_limited_is_part_of_what_is_made_again(limited: list[bool]) -> None:
+    tally = Tally()
+    for one in limited:
+        tally.add_retry(one)
+    assert (tally.retries, tally.limited) == (len(limited), sum(limited))

@@ -27,7 +27,6 @@ from gland_assets.core.chain import TRIES
 from gland_assets.core.cost import usd
 from gland_assets.core.errors import EnvironmentFault, Stopped, WarehouseError
 from gland_assets.core.fanout import each
-from gland_assets.core.progress import Asked
 from gland_assets.core.project import Deployment
 from gland_assets.core.requests import Message, Rejected, Reply, Request, RequestFailed, request_key
 from gland_assets.io.gateway import Gateway
@@ -51,7 +50,7 @@ class Bench:
     def __init__(self, warehouse: Path) -> None:
         self.warehouse = warehouse
         self.opened: list[Gateway] = []
-        self.events: list[Asked] = []
+        self.events: list[Any] = []
 
     def gateway(
         self, *deployments: Deployment, waits: Waits = QUICK, store: Path | None = None, caps: Caps = NO_CAPS, **how: Any
@@ -370,6 +369,7 @@ def test_the_next_deployment_answers_and_its_answer_stands(server: ModelServer, 
     both = (deployment(server.url), deployment(server.url, "spare"))
     [(text, reply)] = ask(bench.gateway(*both), request(models=("main", "spare")))
     assert (reply.deployment, reply.model) == ("spare", "spare-model-served")
+    assert (bench.events[-1].deployment, bench.events[-1].instead_of) == ("spare", "main")
     assert reply.attempts == (QUICK.retries + 2 if kind in ("429", "500") else 2)
     server.reset()
     [(again, _)] = ask(bench.gateway(*both), request(models=("main", "spare")))
@@ -597,6 +597,8 @@ def test_events_tell_what_happened(server: ModelServer, bench: Bench) -> None:
     accepted = bench.events[2]
     assert (accepted.stage, accepted.discipline, accepted.text, accepted.reused) == ("answers", "logic", text, False)
     assert (accepted.tokens, accepted.usd) == (reply.prompt_tokens + reply.completion_tokens, reply.usd)
+    assert (accepted.deployment, accepted.instead_of, accepted.seconds) == ("main", "", reply.latency_s)
+    assert (bench.events[0].deployment, bench.events[0].cause) == ("main", "provider_error")
     assert (bench.events[4].usd, bench.events[4].reused) == (Decimal(0), True)
 
 

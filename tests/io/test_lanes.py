@@ -138,6 +138,7 @@ def test_an_outage_is_served_by_the_next_and_the_first_is_taken_back_when_it_is_
     assert {sent.deployment for sent in during} == {"spare"}
     assert called <= 64 + 10  # those on their way, and one now and then to see
     assert heard.rests[0] == ("main", "provider_error", OUTAGES.first)
+    assert heard.rests[-1] == ("main", "", 0.0)
     assert {sent.deployment for sent in after} == {"main"}
 
 

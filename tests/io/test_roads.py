@@ -22,7 +22,8 @@ from tests.server import ModelServer
 MODELS = {
     "openai": "openai/some-model", "gpt-4o": "gpt-4o", "gpt-5": "openai/gpt-5-mini", "o3": "openai/o3-mini",
     "hosted_vllm": "hosted_vllm/Qwen/Qwen2.5-7B-Instruct", "openrouter": "openrouter/meta-llama/llama-3.3-70b-instruct",
-    "groq": "groq/llama-3.3-70b-versatile", "gpt-oss": "groq/openai/gpt-oss-120b", "together_ai": "together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo",
+    "groq": "groq/llama-3.3-70b-versatile", "gpt-oss": "groq/openai/gpt-oss-120b",
+    "together_ai": "together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo",
     "mistral": "mistral/mistral-small-latest", "deepseek": "deepseek/deepseek-chat", "ollama_chat": "ollama_chat/qwen2.5:7b",
     "llamafile": "llamafile/some-model", "lm_studio": "lm_studio/some-model", "litellm_proxy": "litellm_proxy/some-model",
     "anthropic": "anthropic/claude-haiku-4-5", "claude-3": "anthropic/claude-3-haiku-20240307",
