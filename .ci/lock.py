@@ -107,7 +107,10 @@ def check(root: Path) -> list[str]:
     """Every fault found, cheapest check first; an empty list means all is in step."""
     pyproject = tomllib.loads((root / "pyproject.toml").read_text())
     faults = list(hosts(root))
-    for file, groups, extras in ((RUNTIME, ("weights", "build"), ("local",)), (DEVELOPMENT, ("weights", "build", "dev"), ("local", *PROVIDERS))):
+    for file, groups, extras in (
+        (RUNTIME, ("weights", "build"), ("local",)),
+        (DEVELOPMENT, ("weights", "build", "dev"), ("local", *PROVIDERS)),
+    ):
         faults += [f"{file}: {line}" for line in unmet((root / file).read_text(), declared(pyproject, groups, extras))]
     return faults or list(drift(root))
 

@@ -64,11 +64,11 @@ class Budget:
         if not worst.nanos and self._caps.tokens is None:
             return None  # it costs nothing
         wish = Wish(self._holder, self._build_id, worst, self._caps)
-        answer = await self._ask(wish)
+        answer = await self._ledger.reserve(wish)
         if isinstance(answer, int):
             return answer
         async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-            while isinstance(answer := await self._ask(wish), Refusal):
+            while isinstance(answer := await self._ledger.reserve(wish), Refusal):
                 if not answer.held:
                     raise BudgetReached(_reached(answer))
                 if not self._drop_dead():
@@ -86,11 +86,6 @@ class Budget:
             (self._locks / self._holder).unlink(missing_ok=True)
             os.close(self._sign)
             self._sign = None
-
-    async def _ask(self, wish: Wish) -> int | Refusal:
-        answer = await asyncio.wrap_future(self._ledger.reserve(wish))
-        assert answer is not None
-        return answer
 
     def _drop_dead(self) -> bool:
         """Gives back what processes that have died had set aside; whether there were any."""

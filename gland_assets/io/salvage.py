@@ -11,7 +11,7 @@ from typing import Any
 
 from gland_assets.core.errors import WarehouseError
 from gland_assets.io.sqlite import FAULTS, connect
-from gland_assets.io.store import COLUMNS, DDL, LAYOUT, reply_of
+from gland_assets.io.store_layout import COLUMNS, DDL, LAYOUT, reply_of
 
 END = 10_000
 """Rows in a row that are not there before the end of the table is taken to be reached: rows are numbered without gaps."""

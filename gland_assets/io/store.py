@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gland_assets.core.key_parts import KeyParts
 from gland_assets.core.project import Project
 from gland_assets.core.requests import Reply, Request
-from gland_assets.io.sqlite import BUSY_SECONDS, FAULTS, GroupWriter, connect, damaged, explained
-
-LAYOUT = 2
-DDL = """create table if not exists responses(
-  request_key text not null unique, text text not null, finish_reason text not null, deployment text not null, model text not null,
-  prompt_tokens integer not null, cached_tokens integer not null, completion_tokens integer not null,
-  usd text, latency_s real not null, attempts integer not null, build_id text not null, sent_at text not null,
-  stage text not null, discipline text not null, prompt_hash text not null, parts text);
-create index if not exists asked on responses(discipline, stage)"""
-UPGRADES = {2: "alter table responses add column parts text"}
-COLUMNS = (
-    "request_key", "text", "finish_reason", "deployment", "model", "prompt_tokens", "cached_tokens", "completion_tokens", "usd",
-    "latency_s", "attempts", "build_id", "sent_at",
+from gland_assets.io.group_commits import GroupWriter
+from gland_assets.io.sqlite import BUSY_SECONDS, FAULTS, connect, damaged, explained
+from gland_assets.io.store_layout import (
+    ASKED,
+    COLUMNS,
+    DDL,
+    INSERT,
+    KEPT_BYTES,
+    LAYOUT,
+    UPGRADES,
+    Stored,
+    kept,
+    parts_of,
+    reply_of,
+    row_of,
+    stored_of,
 )  # fmt: skip
-ASKED = ("stage", "discipline", "prompt_hash", "parts")
-"""What the request was; `parts`, of its key, is null in rows older than layout 2."""
 
-INSERT = (
-    f"insert into responses({', '.join(COLUMNS + ASKED)}) values ({', '.join('?' * len(COLUMNS + ASKED))})"
-    " on conflict(request_key) do nothing"
-)  # fmt: skip
-SELECT = f"select {', '.join(COLUMNS)} from responses where request_key in "
+A = TypeVar("A")
+
+_SELECT = f"select {', '.join(COLUMNS)} from responses where request_key "
+_ONE = f"{_SELECT}= ?"
+_BEGINNING = f"""select {", ".join(COLUMNS + ASKED)} from responses
+  where request_key >= :prefix and request_key < :prefix || 'g' limit :most"""  # the digit after f: an index can serve it
+_ASKED = "select request_key, parts, prompt_hash from responses where discipline = ? and stage = ? order by rowid desc limit ?"
+_PAID = f"select request_key, build_id, {KEPT_BYTES}, usd from responses where discipline = ?"
 KEYS = 500  # looked up in one query
-
-
-DISCIPLINES = """with recursive found(slug) as (
+_DISCIPLINES = """with recursive found(slug) as (
   select min(discipline) from responses union all select (select min(discipline) from responses where discipline > slug) from found
   where slug is not null) select slug from found where slug is not null"""
 
@@ -78,18 +78,14 @@ class ResponseStore:
     def get(self, keys: Iterable[str]) -> dict[str, Reply]:
         """The stored replies among `keys`, marked as reused. Never waits for writers. Raises WarehouseError."""
         wanted = list(keys)
-        found: dict[str, Reply] = {}
         if not wanted or not self.exists():
-            return found
-        with self.reading() as connection:
+            return {}
+        rows: list[tuple[Any, ...]] = []
+        with self._reading() as connection:
             for start in range(0, len(wanted), KEYS):
                 some = wanted[start : start + KEYS]
-                try:
-                    for row in connection.execute(f"{SELECT}({', '.join('?' * len(some))})", some):
-                        found[row[0]] = reply_of(row)
-                except (ValueError, TypeError, ArithmeticError) as error:
-                    raise damaged(self.path, f"a reply in it cannot be read: {error}") from None
-        return found
+                rows += connection.execute(_ONE if len(some) == 1 else f"{_SELECT}in ({', '.join('?' * len(some))})", some)
+        return {row[0]: self._read(reply_of, row) for row in rows}
 
     def prove(self) -> None:
         """Returns once the file has taken a write of this process: no reply is asked for that could not be kept. Raises WarehouseError."""
@@ -108,32 +104,51 @@ class ResponseStore:
 
         Raises WarehouseError.
         """
+        try:
+            row = row_of(reply, request, identity)
+        except UnicodeEncodeError as error:
+            raise explained(self.path, error) from None
         # A reply that has arrived is paid for: the writer commits it even when the asker is cancelled here.
-        added = await asyncio.wrap_future(self._writer.put(_row(reply, request, identity)))
+        added = await self._writer.put(row)
         return reply if added else replace(self.get((reply.request_key,))[reply.request_key], reused=True)
 
     def count(self) -> int:
         """How many replies are stored."""
         if not self.exists():
             return 0
-        with self.reading() as connection:
+        with self._reading() as connection:
             return int(connection.execute("select count(*) from responses").fetchone()[0])
 
     def disciplines(self) -> list[str]:
         """The disciplines that have replies, in order of name; looks at as many rows as there are disciplines."""
         if not self.exists():
             return []
-        with self.reading() as connection:
-            return [slug for (slug,) in connection.execute(DISCIPLINES)]
+        with self._reading() as connection:
+            return [slug for (slug,) in connection.execute(_DISCIPLINES)]
 
     def of_discipline(self, slug: str) -> list[Paid]:
         """What is stored for one discipline, replies themselves aside."""
         if not self.exists():
             return []
-        query = "select request_key, build_id, length(cast(text as blob)), usd from responses where discipline = ?"
-        with self.reading() as connection:
-            rows = connection.execute(query, (slug,)).fetchall()
+        with self._reading() as connection:
+            rows = connection.execute(_PAID, (slug,)).fetchall()
         return [Paid(key, build_id, size, None if usd is None else Decimal(usd)) for key, build_id, size, usd in rows]
+
+    def beginning(self, prefix: str, most: int) -> list[Stored]:
+        """Stored replies whose key begins with these hex digits, at most so many."""
+        if not self.exists():
+            return []
+        with self._reading() as connection:
+            rows = connection.execute(_BEGINNING, {"prefix": prefix, "most": most}).fetchall()
+        return [self._read(stored_of, row) for row in rows]
+
+    def asked(self, discipline: str, stage: str, most: int) -> list[tuple[str, KeyParts | None]]:
+        """The keys stored for one discipline's stage with their parts where they are kept, the newest first, at most so many."""
+        if not self.exists():
+            return []
+        with self._reading() as connection:
+            rows = connection.execute(_ASKED, (discipline, stage, most)).fetchall()
+        return [(key, self._read(lambda row: parts_of(*row), row)) for key, *row in rows]
 
     def remove(self, keys: Sequence[str]) -> None:
         """Takes replies out, in small transactions: killed in between, it has removed some. The file keeps its size, for new ones.
@@ -152,9 +167,15 @@ class ResponseStore:
         """Whether there is a file: looking makes none."""
         return self._reader is not None or self.path.exists()
 
+    def _read(self, read: Callable[[Sequence[Any]], A], row: Sequence[Any]) -> A:
+        try:
+            return read(row)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise damaged(self.path, f"a reply in it cannot be read: {error}") from None
+
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """This process's connection for reading, to itself meanwhile. Raises WarehouseError."""
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """This process's connection for reading, to itself meanwhile."""
         with self._lock:
             self._reader = self._reader or self._open()
             try:
@@ -172,21 +193,4 @@ class ResponseStore:
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[bool]:
-    return [connection.execute(INSERT, row).rowcount == 1 for row in rows]
-
-
-def _row(reply: Reply, request: Request, identity: str) -> tuple[Any, ...]:
-    return (
-        reply.request_key, reply.text, reply.finish_reason, reply.deployment, reply.model, reply.prompt_tokens,
-        reply.cached_tokens, reply.completion_tokens, None if reply.usd is None else f"{reply.usd:f}", reply.latency_s, reply.attempts,
-        reply.build_id, reply.sent_at.astimezone(UTC).isoformat(), request.stage, request.discipline, request.prompt_hash,
-        KeyParts.of(request, identity).packed(),
-    )  # fmt: skip
-
-
-def reply_of(row: Sequence[Any]) -> Reply:
-    """The reply in the values of COLUMNS."""
-    values = dict(zip(COLUMNS, row, strict=True))
-    values["usd"] = None if values["usd"] is None else Decimal(values["usd"])
-    values["sent_at"] = datetime.fromisoformat(values["sent_at"])
-    return Reply(**values, reused=True)
+    return [connection.execute(INSERT, (key, kept(text), *rest)).rowcount == 1 for key, text, *rest in rows]
