@@ -58,15 +58,13 @@ def _give_to_group(path: Path) -> None:
 def _prepare(
     path: Path, connection: sqlite3.Connection, ddl: str, version: int, upgrades: Mapping[int, str], busy_seconds: float
 ) -> None:  # fmt: skip
-    found = _layout(connection)
-    if found > version:
-        raise WarehouseError(f"{path} was written by a newer GLAND (layout {found}, here {version}); upgrade with `pip install -U gland`")
+    found = known_layout(path, connection, version)
     _use_wal(connection, busy_seconds)
     connection.execute("pragma synchronous = full")
     if found < version:
         connection.execute("begin immediate")
         try:
-            found = _layout(connection)  # another process may have laid it out while this one waited
+            found = known_layout(path, connection, version)  # another process may have laid it out while this one waited
             for script in [*(upgrades.get(layout, "") for layout in range(found + 1, version + 1) if found), ddl]:
                 for statement in script.split(";"):
                     connection.execute(statement)
@@ -96,8 +94,12 @@ def _use_wal(connection: sqlite3.Connection, busy_seconds: float) -> None:
         time.sleep(WAL_POLL_S)
 
 
-def _layout(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("pragma user_version").fetchone()[0])
+def known_layout(path: Path, connection: sqlite3.Connection, version: int) -> int:
+    """The layout a file is in; raises WarehouseError when it is newer than `version`."""
+    found = int(connection.execute("pragma user_version").fetchone()[0])
+    if found > version:
+        raise WarehouseError(f"{path} was written by a newer GLAND (layout {found}, here {version}); upgrade with `pip install -U gland`")
+    return found
 
 
 def damaged(path: Path, what: str) -> WarehouseError:

@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gland_assets.core.cost import from_nanos
 from gland_assets.core.key_parts import KeyParts
 from gland_assets.core.project import Project
 from gland_assets.core.requests import Reply, Request
@@ -40,7 +42,11 @@ _BEGINNING = f"""select {", ".join(COLUMNS + ASKED)} from responses
   where request_key >= :prefix and request_key < :prefix || 'g' limit :most"""  # the digit after f: an index can serve it
 _ASKED = "select request_key, parts, prompt_hash from responses where discipline = ? and stage = ? order by rowid desc limit ?"
 _PAID = f"select request_key, build_id, {KEPT_BYTES}, usd from responses where discipline = ?"
+_SUMS = f"""select build_id, stage, model, count(*), sum(prompt_tokens), sum(completion_tokens),
+  sum(cast(round(usd * 1e9) as integer)), sum(usd is null), sum(coalesce(size, {KEPT_BYTES})), sum({KEPT_BYTES}), min(sent_at), max(sent_at)
+  from responses where rowid > ? and rowid <= ? group by 1, 2, 3"""
 KEYS = 500  # looked up in one query
+RANGE = 50_000  # rows summed between two looks at how far it is
 _DISCIPLINES = """with recursive found(slug) as (
   select min(discipline) from responses union all select (select min(discipline) from responses where discipline > slug) from found
   where slug is not null) select slug from found where slug is not null"""
@@ -61,8 +67,29 @@ class Paid:
     usd: Decimal | None  # None: the price is unknown
 
 
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What replies of one build, stage and model come to, or of several put together."""
+
+    build_id: str
+    stage: str
+    model: str
+    replies: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: Decimal  # of those whose price is known
+    unpriced: int  # replies whose price is unknown
+    text_bytes: int  # of the texts as they came
+    kept_bytes: int  # of the texts as they are kept
+    oldest: datetime
+    newest: datetime
+
+
 class ResponseStore:
-    """One `responses.sqlite`. The file is made by the first reply that is put into it."""
+    """One `responses.sqlite`. The file is made by the first reply that is put into it.
+
+    These methods are all that the rest asks of a store: behind them another database can stand.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -150,6 +177,18 @@ class ResponseStore:
             rows = connection.execute(_ASKED, (discipline, stage, most)).fetchall()
         return [(key, self._read(lambda row: parts_of(*row), row)) for key, *row in rows]
 
+    def sums(self, told: Callable[[float], None] = lambda done: None) -> list[Sum]:
+        """What is stored, by build, stage and model; `told` hears the part that is read, from 0 to 1. About 2 s for a million replies."""
+        if not self.exists():
+            return []
+        found: list[Sum] = []
+        with self._reading() as connection:
+            last = connection.execute("select max(rowid) from responses").fetchone()[0] or 0
+            for start in range(0, last, RANGE):
+                found += (_sum(row) for row in connection.execute(_SUMS, (start, start + RANGE)))
+                told(min(1.0, (start + RANGE) / last))
+        return found
+
     def remove(self, keys: Sequence[str]) -> None:
         """Takes replies out, in small transactions: killed in between, it has removed some. The file keeps its size, for new ones.
 
@@ -190,6 +229,10 @@ class ResponseStore:
             if self._reader is not None:
                 self._reader.close()
                 self._reader = None
+
+
+def _sum(row: Sequence[Any]) -> Sum:
+    return Sum(*row[:6], from_nanos(row[6] or 0), *row[7:10], datetime.fromisoformat(row[10]), datetime.fromisoformat(row[11]))
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[bool]:
