@@ -1,8 +1,8 @@
 """What a response store of many replies costs: python -m bench.store [--runs N] [--folder DIR] [replies].
 
 Makes a store of so many replies (by default a million) in a temporary folder, and measures looking up, opening, putting, `gland store
-stats` and `gland store verify`; last, what the store and the ledger take of a request at 64 in flight. Texts are passages of the manual that
-comes with Python, of 50 to 6,000 characters, every third as JSON, of a mean length that is printed.
+stats` and `gland store verify`; last, what the store and the ledger take of a request at 64 in flight. Texts are passages of the manual
+that comes with Python, of 50 to 6,000 characters, every third as JSON, of a mean length that is printed.
 """
 
 from __future__ import annotations

@@ -232,7 +232,11 @@ class ResponseStore:
 
 
 def _sum(row: Sequence[Any]) -> Sum:
-    return Sum(*row[:6], from_nanos(row[6] or 0), *row[7:10], datetime.fromisoformat(row[10]), datetime.fromisoformat(row[11]))
+    build_id, stage, model, replies, prompt, completion, nanos, unpriced, text, kept_in, oldest, newest = row
+    return Sum(
+        build_id, stage, model, replies, prompt, completion, from_nanos(nanos or 0), unpriced, text, kept_in,
+        datetime.fromisoformat(oldest), datetime.fromisoformat(newest),
+    )  # fmt: skip
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[bool]:
