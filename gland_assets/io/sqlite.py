@@ -34,7 +34,7 @@ def connect(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
-        _give_to_group(path)
+        give_to_group(path)
     except (OSError, sqlite3.Error) as error:
         raise explained(path, error) from None
     try:
@@ -48,7 +48,7 @@ def connect(
     return connection
 
 
-def _give_to_group(path: Path) -> None:
+def give_to_group(path: Path) -> None:
     """Lets those write a new file who may write into its folder, whatever the umask: its -wal and -shm take their mode from it."""
     made = path.stat()
     if not made.st_size and made.st_uid == os.geteuid() and path.parent.stat().st_mode & stat.S_IWGRP:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractAsyncContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +16,7 @@ from gland_assets.core.cost import from_nanos
 from gland_assets.core.key_parts import KeyParts
 from gland_assets.core.project import Project
 from gland_assets.core.requests import Reply, Request
+from gland_assets.io.claims import Claims
 from gland_assets.io.group_commits import GroupWriter
 from gland_assets.io.sqlite import BUSY_SECONDS, FAULTS, connect, damaged, explained
 from gland_assets.io.store_layout import (
@@ -93,6 +94,7 @@ class ResponseStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._claims = Claims(path)
         self._lock = threading.Lock()
         self._proving = threading.Lock()
         self.proven = False
@@ -124,6 +126,10 @@ class ResponseStore:
                     except FAULTS as error:
                         raise explained(self.path, error) from None
                 self.proven = True
+
+    def claimed(self, key: str) -> AbstractAsyncContextManager[None]:
+        """A context while no other process, of whatever project, asks for this request: look again inside. Raises WarehouseError."""
+        return self._claims.claimed(key)
 
     async def put(self, reply: Reply, request: Request, identity: str) -> Reply:
         """Stores a reply to `request` of the model `identity`; returns once the commit is durable, with the reply that stands:
@@ -225,6 +231,7 @@ class ResponseStore:
     def close(self) -> None:
         """Commits what is queued and lets go of the file; the next use opens it again."""
         self._writer.close()
+        self._claims.close()
         with self._lock:
             if self._reader is not None:
                 self._reader.close()
