@@ -47,7 +47,7 @@ _SUMS = f"""select build_id, stage, model, count(*), sum(prompt_tokens), sum(com
   sum(cast(round(usd * 1e9) as integer)), sum(usd is null), sum(coalesce(size, {KEPT_BYTES})), sum({KEPT_BYTES}), min(sent_at), max(sent_at)
   from responses where rowid > ? and rowid <= ? group by 1, 2, 3"""
 KEYS = 500  # looked up in one query
-RANGE = 50_000  # rows summed between two looks at how far it is
+RANGE = 500  # rows summed together: SQLite sorts them by group, and few are sorted faster
 _DISCIPLINES = """with recursive found(slug) as (
   select min(discipline) from responses union all select (select min(discipline) from responses where discipline > slug) from found
   where slug is not null) select slug from found where slug is not null"""
@@ -70,7 +70,7 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """What replies of one build, stage and model come to, or of several put together."""
+    """What the replies of one build, stage and model come to."""
 
     build_id: str
     stage: str
@@ -184,16 +184,19 @@ class ResponseStore:
         return [(key, self._read(lambda row: parts_of(*row), row)) for key, *row in rows]
 
     def sums(self, told: Callable[[float], None] = lambda done: None) -> list[Sum]:
-        """What is stored, by build, stage and model; `told` hears the part that is read, from 0 to 1. About 2 s for a million replies."""
+        """What is stored, by build, stage and model; `told` hears the part that is read, from 0 to 1. Some 3 CPU s for a million replies."""
         if not self.exists():
             return []
-        found: list[Sum] = []
+        found: dict[tuple[str, str, str], Sum] = {}
         with self._reading() as connection:
             last = connection.execute("select max(rowid) from responses").fetchone()[0] or 0
             for start in range(0, last, RANGE):
-                found += (_sum(row) for row in connection.execute(_SUMS, (start, start + RANGE)))
+                for row in connection.execute(_SUMS, (start, start + RANGE)):
+                    one = _sum(row)
+                    group = one.build_id, one.stage, one.model
+                    found[group] = _both(found[group], one) if group in found else one
                 told(min(1.0, (start + RANGE) / last))
-        return found
+        return list(found.values())
 
     def remove(self, keys: Sequence[str]) -> None:
         """Takes replies out, in small transactions: killed in between, it has removed some. The file keeps its size, for new ones.
@@ -243,6 +246,15 @@ def _sum(row: Sequence[Any]) -> Sum:
     return Sum(
         build_id, stage, model, replies, prompt, completion, from_nanos(nanos or 0), unpriced, text, kept_in,
         datetime.fromisoformat(oldest), datetime.fromisoformat(newest),
+    )  # fmt: skip
+
+
+def _both(one: Sum, other: Sum) -> Sum:
+    """Two sums of one build, stage and model together."""
+    return Sum(
+        one.build_id, one.stage, one.model, one.replies + other.replies, one.prompt_tokens + other.prompt_tokens,
+        one.completion_tokens + other.completion_tokens, one.usd + other.usd, one.unpriced + other.unpriced,
+        one.text_bytes + other.text_bytes, one.kept_bytes + other.kept_bytes, min(one.oldest, other.oldest), max(one.newest, other.newest),
     )  # fmt: skip
 
 
