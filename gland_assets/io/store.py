@@ -184,7 +184,7 @@ class ResponseStore:
         return [(key, self._read(lambda row: parts_of(*row), row)) for key, *row in rows]
 
     def sums(self, told: Callable[[float], None] = lambda done: None) -> list[Sum]:
-        """What is stored, by build, stage and model; `told` hears the part that is read, from 0 to 1. Some 3 CPU s for a million replies."""
+        """What is stored, by build, stage and model; `told` hears the part that is read, from 0 to 1. A million take about 3 CPU s."""
         if not self.exists():
             return []
         found: dict[tuple[str, str, str], Sum] = {}
