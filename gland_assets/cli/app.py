@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from gland_assets import __version__
-from gland_assets.cli import build, export, init, plan, prune, publish, render, salvage, show, sql, status, ui, validate, why
+from gland_assets.cli import build, export, init, plan, prune, publish, render, salvage, show, sql, status, store, ui, validate, why
 from gland_assets.cli.places import find_places
 from gland_assets.core.errors import GlandError, Stopped
 
@@ -107,6 +107,7 @@ VERBS: dict[Callable[..., None], str] = {
 }
 for verb, meaning in VERBS.items():
     app.command(short_help=meaning)(verb)
+app.add_typer(store.store, name="store", short_help="what the response store holds, and whether it is whole")
 app.command(hidden=True)(salvage.salvage)
 
 

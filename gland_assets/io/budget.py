@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
-from concurrent.futures import Future
 from decimal import Decimal
 from pathlib import Path
 from secrets import token_hex
@@ -89,16 +88,14 @@ class Budget:
             self._sign = None
 
     async def _ask(self, wish: Wish) -> int | Refusal:
-        asked = self._ledger.reserve(wish)
+        asking = asyncio.ensure_future(self._ledger.reserve(wish))
         try:
-            answer = await asyncio.shield(asyncio.wrap_future(asked))
+            return await asyncio.shield(asking)
         except asyncio.CancelledError:
-            asked.add_done_callback(self._unwanted)  # it is written all the same
+            asking.add_done_callback(self._unwanted)  # it is written all the same
             raise
-        assert answer is not None
-        return answer
 
-    def _unwanted(self, asked: Future[int | Refusal | None]) -> None:
+    def _unwanted(self, asked: asyncio.Future[int | Refusal]) -> None:
         if not asked.cancelled() and asked.exception() is None and isinstance(answer := asked.result(), int):
             self.settle(answer)
 

@@ -147,7 +147,10 @@ class Gateway:
     async def _fly(self, request: Request, key: str, here: _Loop) -> Reply:
         flight = here.flights[key] = asyncio.get_running_loop().create_future()
         try:
-            reply = await self._pay(request, key, here)
+            async with self.store.claimed(key):
+                # Another process may have paid for it since it was looked up, or while this one waited for its turn.
+                reply = paid_reply(self.store, self.ledger, key) or await self._pay(request, key, here)
+            self._reused += reply.reused
         except asyncio.CancelledError:
             flight.cancel()
             raise

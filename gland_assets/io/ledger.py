@@ -10,7 +10,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,11 +21,12 @@ from typing import Any
 from gland_assets.core.cost import from_nanos, to_nanos
 from gland_assets.core.errors import WarehouseError
 from gland_assets.core.requests import Reply, Request
+from gland_assets.io.group_commits import GroupWriter
 from gland_assets.io.ledger_layout import BLOCK, DDL, LAYOUT, STORED, UNKNOWN, UPGRADES
 from gland_assets.io.ledger_restore import remains, restore
 from gland_assets.io.locks import try_lock
 from gland_assets.io.reservations import Refusal, Wish, add_paid, paid, release, release_all, reserve
-from gland_assets.io.sqlite import FAULTS, GroupWriter, connect, explained
+from gland_assets.io.sqlite import FAULTS, connect, explained
 
 _Write = tuple[str, tuple[Any, ...]]  # a statement in _STATEMENTS and its values
 _Done = int | Refusal | None  # what a reservation was answered with
@@ -51,7 +51,6 @@ class Ledger:
         self.folder = warehouse / "ledger"
         self._store = warehouse / "responses.sqlite"  # a store shared with other projects does not say what this one has paid
         self._lock_path = warehouse / "locks" / "_ledger.lock"
-        self._last: Future[_Done] | None = None
         self._reader: sqlite3.Connection | None = None
         self.restored = 0
         self._writer: GroupWriter[_Write, _Done] = GroupWriter(self.path, self._open, _write)
@@ -114,9 +113,11 @@ class Ledger:
         for prompt in prompts:
             self._put("prompt", prompt)
 
-    def reserve(self, wish: Wish) -> Future[_Done]:
-        """Queues a reservation; the future holds its number, or why there is no room for it."""
-        return self._writer.put(("reserve", (wish,)))
+    async def reserve(self, wish: Wish) -> int | Refusal:
+        """Sets aside what is wished for; returns once that is durable, with its number, or why there is no room for it."""
+        answer = await self._writer.put(("reserve", (wish,)))
+        assert answer is not None
+        return answer
 
     def release(self, number: int) -> None:
         """Queues the end of a reservation."""
@@ -132,15 +133,11 @@ class Ledger:
             return [holder for (holder,) in connection.execute("select distinct holder from reservations")]
 
     def _put(self, statement: str, values: tuple[Any, ...]) -> None:
-        self._last = self._writer.put((statement, values))
+        self._writer.post((statement, values))
 
     def flush(self) -> None:
         """Returns once everything queued by this process is durable. Raises WarehouseError if any of it could not be written."""
-        if self._last is not None:
-            # Commits keep the order of puts, so the last one's is the end of them all.
-            self._last.exception()
-            self._last = None
-        self._writer.raise_failure()
+        self._writer.flush()
 
     def close(self) -> None:
         """Writes what is queued and lets go of the file. Raises as `flush`."""

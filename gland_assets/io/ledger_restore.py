@@ -12,8 +12,9 @@ from typing import Any
 
 from gland_assets.core.cost import to_nanos
 from gland_assets.core.errors import DamagedPartition
+from gland_assets.io.group_commits import GROUP
 from gland_assets.io.ledger_layout import UNKNOWN
-from gland_assets.io.sqlite import GROUP, damaged
+from gland_assets.io.sqlite import damaged
 
 Write = tuple[str, tuple[Any, ...]]
 """A statement of the ledger by name, and its values."""

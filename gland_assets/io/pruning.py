@@ -131,7 +131,7 @@ class Unreferenced:
     def __init__(self, project: Project, warehouse: Path, store: ResponseStore) -> None:
         self._project, self._warehouse, self._store = project, warehouse, store
         self._partitions = Partitions(warehouse)
-        self._ours = _builds(warehouse)
+        self._ours = builds(warehouse)
         self.kept: list[str] = []
         """Disciplines whose replies were all kept, since what they will look up is not known before they are built."""
 
@@ -205,7 +205,7 @@ def forget(ledger: Ledger, store: ResponseStore, found: Replies) -> None:
         store.remove(some)
 
 
-def _builds(warehouse: Path) -> frozenset[str]:
+def builds(warehouse: Path) -> frozenset[str]:
     """The builds of this project. A reply that none of them paid belongs to another project, which shares this store."""
     with closing(Ledger(warehouse)) as ledger:
         if not ledger.exists():

@@ -15,7 +15,8 @@ from gland_assets.core.requests import Reply, Request
 from gland_assets.io.foresight import Estimate, foresee_levels
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.store import ResponseStore, store_path
-from gland_assets.io.stored import Stored, neighbours
+from gland_assets.io.store_layout import Stored
+from gland_assets.io.stored import neighbours
 from gland_assets.io.walk import Miss
 
 

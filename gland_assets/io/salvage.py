@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gland_assets.core.errors import WarehouseError
-from gland_assets.io.sqlite import FAULTS, connect
-from gland_assets.io.store import COLUMNS, DDL, LAYOUT, reply_of
-
-END = 10_000
-"""Rows in a row that are not there before the end of the table is taken to be reached: rows are numbered without gaps."""
+from gland_assets.io.sqlite import connect
+from gland_assets.io.store_layout import DDL, LAYOUT
+from gland_assets.io.store_rows import every_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +34,12 @@ def salvage(path: Path) -> Salvaged:
     lost = 0
     with closing(connect(fresh, DDL, LAYOUT)) as new, closing(sqlite3.connect(path)) as old:
         new.execute("begin")
-        for row in _rows(path, old):
-            if row is None:
+        for row in every_row(old):
+            if row.values is None:
                 lost += 1
             else:
-                names, places = ", ".join(row), ", ".join("?" * len(row))
-                new.execute(f"insert or ignore into responses({names}) values ({places})", tuple(row.values()))
+                names, places = ", ".join(row.values), ", ".join("?" * len(row.values))
+                new.execute(f"insert or ignore into responses({names}) values ({places})", tuple(row.values.values()))
         new.execute("commit")
         saved = int(new.execute("select count(*) from responses").fetchone()[0])
     if not saved:
@@ -56,27 +52,6 @@ def salvage(path: Path) -> Salvaged:
             part.rename(kept.with_name(kept.name + tail))
     fresh.rename(path)
     return Salvaged(saved, lost, kept)
-
-
-def _rows(path: Path, old: sqlite3.Connection) -> Iterator[dict[str, Any] | None]:
-    """Each row by column, None for one that cannot be read; asked for by number, so that a damaged page costs its own rows alone."""
-    old.row_factory = sqlite3.Row
-    number = missing = 0
-    unread = 0  # since the last row that was found: those after the last one of all were never there
-    while missing + unread < END:
-        number += 1
-        try:
-            row = old.execute("select * from responses where rowid = ?", (number,)).fetchone()
-            if row is None:
-                missing += 1
-                continue
-            reply_of([row[name] for name in COLUMNS])
-        except (*FAULTS, ValueError, TypeError, ArithmeticError, IndexError):
-            unread += 1
-            continue
-        yield from [None] * unread
-        missing = unread = 0
-        yield dict(row)
 
 
 def _free(path: Path) -> Path:

@@ -79,8 +79,8 @@ class Sender:
         self, deployments: Mapping[str, Deployment], locks: Path, waits: Waits, wire: Wire,
         on_retry: Callable[[Request, str, ProviderFault], None], on_rest: Callable[[str, str, float], None] = lambda *rest: None,
     ) -> None:  # fmt: skip
-        """`on_retry` is told of each call that brought no reply and is followed by another, of the same deployment or the next; `on_rest` of
-        an endpoint that is left alone, why, and for how many seconds: 0 when it has come back."""
+        """`on_retry` is told of each call that brought no reply and is followed by another, of the same deployment or the next; `on_rest`
+        of an endpoint that is left alone, why, and for how many seconds: 0 when it has come back."""
         self._deployments, self._locks, self._waits, self._wire = deployments, locks, waits, wire
         self._on_retry, self._on_rest = on_retry, on_rest
         self.providers = Providers(deployments)

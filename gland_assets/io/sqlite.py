@@ -1,29 +1,23 @@
-"""Open the project's SQLite files, and commit to them in groups. Many processes write one file at once.
+"""Open the project's SQLite files, which many processes and people write at once, and say what is wrong with them.
 
 synchronous is FULL: in WAL mode NORMAL leaves the last commits to the operating system, and a power cut would lose replies that were paid
-for. The sync it costs is shared: what arrives while one commit is under way goes together into the next.
+for.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
-import threading
+import stat
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Generic, TypeVar
 
 from gland_assets.core.errors import WarehouseError
 
-A = TypeVar("A")
-B = TypeVar("B")
-
 BUSY_SECONDS = 60.0  # how long a write waits for other processes' writes
 WAL_POLL_S = 0.01
-GROUP = 2000  # most items in one commit
 FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """What reading a file may raise: an error that quotes a damaged file is no text itself."""
 
@@ -40,6 +34,7 @@ def connect(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+        give_to_group(path)
     except (OSError, sqlite3.Error) as error:
         raise explained(path, error) from None
     try:
@@ -53,18 +48,23 @@ def connect(
     return connection
 
 
+def give_to_group(path: Path) -> None:
+    """Lets those write a new file who may write into its folder, whatever the umask: its -wal and -shm take their mode from it."""
+    made = path.stat()
+    if not made.st_size and made.st_uid == os.geteuid() and path.parent.stat().st_mode & stat.S_IWGRP:
+        path.chmod(stat.S_IMODE(made.st_mode) | stat.S_IRGRP | stat.S_IWGRP)
+
+
 def _prepare(
     path: Path, connection: sqlite3.Connection, ddl: str, version: int, upgrades: Mapping[int, str], busy_seconds: float
 ) -> None:  # fmt: skip
-    found = _layout(connection)
-    if found > version:
-        raise WarehouseError(f"{path} was written by a newer GLAND (layout {found}, here {version}); upgrade with `pip install -U gland`")
+    found = known_layout(path, connection, version)
     _use_wal(connection, busy_seconds)
     connection.execute("pragma synchronous = full")
     if found < version:
         connection.execute("begin immediate")
         try:
-            found = _layout(connection)  # another process may have laid it out while this one waited
+            found = known_layout(path, connection, version)  # another process may have laid it out while this one waited
             for script in [*(upgrades.get(layout, "") for layout in range(found + 1, version + 1) if found), ddl]:
                 for statement in script.split(";"):
                     connection.execute(statement)
@@ -94,8 +94,12 @@ def _use_wal(connection: sqlite3.Connection, busy_seconds: float) -> None:
         time.sleep(WAL_POLL_S)
 
 
-def _layout(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("pragma user_version").fetchone()[0])
+def known_layout(path: Path, connection: sqlite3.Connection, version: int) -> int:
+    """The layout a file is in; raises WarehouseError when it is newer than `version`."""
+    found = int(connection.execute("pragma user_version").fetchone()[0])
+    if found > version:
+        raise WarehouseError(f"{path} was written by a newer GLAND (layout {found}, here {version}); upgrade with `pip install -U gland`")
+    return found
 
 
 def damaged(path: Path, what: str) -> WarehouseError:
@@ -125,85 +129,3 @@ def explained(path: Path, error: Exception) -> WarehouseError:
     if "readonly" in low:
         return WarehouseError(f"{path} cannot be written ({said}); give write access to it and its folder, then run again")
     return WarehouseError(f"{path} cannot be read or written ({said}); check that its folder exists and that you may write there")
-
-
-class GroupWriter(Generic[A, B]):
-    """A thread with its own connection that commits what is put to it, as many items at a time as have gathered."""
-
-    def __init__(
-        self, path: Path, open_file: Callable[[], sqlite3.Connection], write: Callable[[sqlite3.Connection, Sequence[A]], Sequence[B]]
-    ) -> None:
-        """`write(connection, items)` gives one result an item, inside a transaction that is committed right after."""
-        self._path, self._open, self._write = path, open_file, write
-        self._queue: SimpleQueue[tuple[A, Future[B]] | None] = SimpleQueue()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._failure: WarehouseError | None = None
-
-    def raise_failure(self) -> None:
-        """Raises the first failure since the last time this was asked, if any: for those who put without waiting."""
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
-
-    def put(self, item: A) -> Future[B]:
-        """Queues an item; the future is done once its commit is durable, or holds a WarehouseError."""
-        future: Future[B] = Future()
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"writer of {self._path.name}", daemon=True)
-                self._thread.start()
-            self._queue.put((item, future))
-        return future
-
-    def close(self) -> None:
-        """Commits what is queued and ends the thread; a later put starts it anew."""
-        with self._lock:
-            thread, self._thread = self._thread, None
-            if thread is not None:
-                self._queue.put(None)
-                thread.join()
-
-    def _run(self) -> None:
-        connection: sqlite3.Connection | None = None
-        more = True
-        while more:
-            batch, more = self._gather()
-            if not batch:
-                continue
-            try:
-                connection = connection or self._open()
-                results = self._commit(connection, [item for item, _ in batch])
-            except Exception as error:
-                told = error if isinstance(error, WarehouseError) else explained(self._path, error)
-                self._failure = self._failure or told
-                for _, future in batch:
-                    if not future.cancelled():
-                        future.set_exception(told)
-            else:
-                for (_, future), result in zip(batch, results, strict=True):
-                    if not future.cancelled():  # its asker is gone; the item is written all the same
-                        future.set_result(result)
-        if connection is not None:
-            connection.close()
-
-    def _gather(self) -> tuple[list[tuple[A, Future[B]]], bool]:
-        batch: list[tuple[A, Future[B]]] = []
-        while len(batch) < GROUP and not (batch and self._queue.empty()):
-            item = self._queue.get()
-            if item is None:
-                return batch, False
-            item[1].set_running_or_notify_cancel()
-            batch.append(item)
-        return batch, True
-
-    def _commit(self, connection: sqlite3.Connection, items: Sequence[A]) -> Sequence[B]:
-        connection.execute("begin immediate")
-        try:
-            results = self._write(connection, items)
-            connection.execute("commit")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("rollback")
-            raise
-        return results

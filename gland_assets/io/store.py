@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from gland_assets.core.cost import from_nanos
 from gland_assets.core.key_parts import KeyParts
 from gland_assets.core.project import Project
 from gland_assets.core.requests import Reply, Request
-from gland_assets.io.sqlite import BUSY_SECONDS, FAULTS, GroupWriter, connect, damaged, explained
-
-LAYOUT = 2
-DDL = """create table if not exists responses(
-  request_key text not null unique, text text not null, finish_reason text not null, deployment text not null, model text not null,
-  prompt_tokens integer not null, cached_tokens integer not null, completion_tokens integer not null,
-  usd text, latency_s real not null, attempts integer not null, build_id text not null, sent_at text not null,
-  stage text not null, discipline text not null, prompt_hash text not null, parts text);
-create index if not exists asked on responses(discipline, stage)"""
-UPGRADES = {2: "alter table responses add column parts text"}
-COLUMNS = (
-    "request_key", "text", "finish_reason", "deployment", "model", "prompt_tokens", "cached_tokens", "completion_tokens", "usd",
-    "latency_s", "attempts", "build_id", "sent_at",
+from gland_assets.io.claims import Claims
+from gland_assets.io.group_commits import GroupWriter
+from gland_assets.io.sqlite import BUSY_SECONDS, FAULTS, connect, damaged, explained
+from gland_assets.io.store_layout import (
+    ASKED,
+    COLUMNS,
+    DDL,
+    INSERT,
+    KEPT_BYTES,
+    LAYOUT,
+    UPGRADES,
+    Stored,
+    kept,
+    parts_of,
+    reply_of,
+    row_of,
+    stored_of,
 )  # fmt: skip
-ASKED = ("stage", "discipline", "prompt_hash", "parts")
-"""What the request was; `parts`, of its key, is null in rows older than layout 2."""
 
-INSERT = (
-    f"insert into responses({', '.join(COLUMNS + ASKED)}) values ({', '.join('?' * len(COLUMNS + ASKED))})"
-    " on conflict(request_key) do nothing"
-)  # fmt: skip
-SELECT = f"select {', '.join(COLUMNS)} from responses where request_key in "
+A = TypeVar("A")
+
+_SELECT = f"select {', '.join(COLUMNS)} from responses where request_key "
+_ONE = f"{_SELECT}= ?"
+_BEGINNING = f"""select {", ".join(COLUMNS + ASKED)} from responses
+  where request_key >= :prefix and request_key < :prefix || 'g' limit :most"""  # the digit after f: an index can serve it
+_ASKED = "select request_key, parts, prompt_hash from responses where discipline = ? and stage = ? order by rowid desc limit ?"
+_PAID = f"select request_key, build_id, {KEPT_BYTES}, usd from responses where discipline = ?"
+_SUMS = f"""select build_id, stage, model, count(*), sum(prompt_tokens), sum(completion_tokens),
+  sum(cast(round(usd * 1e9) as integer)), sum(usd is null), sum(coalesce(size, {KEPT_BYTES})), sum({KEPT_BYTES}), min(sent_at), max(sent_at)
+  from responses where rowid > ? and rowid <= ? group by 1, 2, 3"""
 KEYS = 500  # looked up in one query
-
-
-DISCIPLINES = """with recursive found(slug) as (
+RANGE = 500  # rows summed together: SQLite sorts them by group, and few are sorted faster
+_DISCIPLINES = """with recursive found(slug) as (
   select min(discipline) from responses union all select (select min(discipline) from responses where discipline > slug) from found
   where slug is not null) select slug from found where slug is not null"""
 
@@ -61,11 +68,33 @@ class Paid:
     usd: Decimal | None  # None: the price is unknown
 
 
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What the replies of one build, stage and model come to."""
+
+    build_id: str
+    stage: str
+    model: str
+    replies: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: Decimal  # of those whose price is known
+    unpriced: int  # replies whose price is unknown
+    text_bytes: int  # of the texts as they came
+    kept_bytes: int  # of the texts as they are kept
+    oldest: datetime
+    newest: datetime
+
+
 class ResponseStore:
-    """One `responses.sqlite`. The file is made by the first reply that is put into it."""
+    """One `responses.sqlite`. The file is made by the first reply that is put into it.
+
+    These methods are all that the rest asks of a store: behind them another database can stand.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._claims = Claims(path)
         self._lock = threading.Lock()
         self._proving = threading.Lock()
         self.proven = False
@@ -78,18 +107,14 @@ class ResponseStore:
     def get(self, keys: Iterable[str]) -> dict[str, Reply]:
         """The stored replies among `keys`, marked as reused. Never waits for writers. Raises WarehouseError."""
         wanted = list(keys)
-        found: dict[str, Reply] = {}
         if not wanted or not self.exists():
-            return found
-        with self.reading() as connection:
+            return {}
+        rows: list[tuple[Any, ...]] = []
+        with self._reading() as connection:
             for start in range(0, len(wanted), KEYS):
                 some = wanted[start : start + KEYS]
-                try:
-                    for row in connection.execute(f"{SELECT}({', '.join('?' * len(some))})", some):
-                        found[row[0]] = reply_of(row)
-                except (ValueError, TypeError, ArithmeticError) as error:
-                    raise damaged(self.path, f"a reply in it cannot be read: {error}") from None
-        return found
+                rows += connection.execute(_ONE if len(some) == 1 else f"{_SELECT}in ({', '.join('?' * len(some))})", some)
+        return {row[0]: self._read(reply_of, row) for row in rows}
 
     def prove(self) -> None:
         """Returns once the file has taken a write of this process: no reply is asked for that could not be kept. Raises WarehouseError."""
@@ -102,38 +127,76 @@ class ResponseStore:
                         raise explained(self.path, error) from None
                 self.proven = True
 
+    def claimed(self, key: str) -> AbstractAsyncContextManager[None]:
+        """A context while no other process, of whatever project, asks for this request: look again inside. Raises WarehouseError."""
+        return self._claims.claimed(key)
+
     async def put(self, reply: Reply, request: Request, identity: str) -> Reply:
         """Stores a reply to `request` of the model `identity`; returns once the commit is durable, with the reply that stands:
         an earlier one of the same key wins.
 
         Raises WarehouseError.
         """
+        try:
+            row = row_of(reply, request, identity)
+        except UnicodeEncodeError as error:
+            raise explained(self.path, error) from None
         # A reply that has arrived is paid for: the writer commits it even when the asker is cancelled here.
-        added = await asyncio.wrap_future(self._writer.put(_row(reply, request, identity)))
+        added = await self._writer.put(row)
         return reply if added else replace(self.get((reply.request_key,))[reply.request_key], reused=True)
 
     def count(self) -> int:
         """How many replies are stored."""
         if not self.exists():
             return 0
-        with self.reading() as connection:
+        with self._reading() as connection:
             return int(connection.execute("select count(*) from responses").fetchone()[0])
 
     def disciplines(self) -> list[str]:
         """The disciplines that have replies, in order of name; looks at as many rows as there are disciplines."""
         if not self.exists():
             return []
-        with self.reading() as connection:
-            return [slug for (slug,) in connection.execute(DISCIPLINES)]
+        with self._reading() as connection:
+            return [slug for (slug,) in connection.execute(_DISCIPLINES)]
 
     def of_discipline(self, slug: str) -> list[Paid]:
         """What is stored for one discipline, replies themselves aside."""
         if not self.exists():
             return []
-        query = "select request_key, build_id, length(cast(text as blob)), usd from responses where discipline = ?"
-        with self.reading() as connection:
-            rows = connection.execute(query, (slug,)).fetchall()
+        with self._reading() as connection:
+            rows = connection.execute(_PAID, (slug,)).fetchall()
         return [Paid(key, build_id, size, None if usd is None else Decimal(usd)) for key, build_id, size, usd in rows]
+
+    def beginning(self, prefix: str, most: int) -> list[Stored]:
+        """Stored replies whose key begins with these hex digits, at most so many."""
+        if not self.exists():
+            return []
+        with self._reading() as connection:
+            rows = connection.execute(_BEGINNING, {"prefix": prefix, "most": most}).fetchall()
+        return [self._read(stored_of, row) for row in rows]
+
+    def asked(self, discipline: str, stage: str, most: int) -> list[tuple[str, KeyParts | None]]:
+        """The keys stored for one discipline's stage with their parts where they are kept, the newest first, at most so many."""
+        if not self.exists():
+            return []
+        with self._reading() as connection:
+            rows = connection.execute(_ASKED, (discipline, stage, most)).fetchall()
+        return [(key, self._read(lambda row: parts_of(*row), row)) for key, *row in rows]
+
+    def sums(self, told: Callable[[float], None] = lambda done: None) -> list[Sum]:
+        """What is stored, by build, stage and model; `told` hears the part that is read, from 0 to 1. A million take about 3 CPU s."""
+        if not self.exists():
+            return []
+        found: dict[tuple[str, str, str], Sum] = {}
+        with self._reading() as connection:
+            last = connection.execute("select max(rowid) from responses").fetchone()[0] or 0
+            for start in range(0, last, RANGE):
+                for row in connection.execute(_SUMS, (start, start + RANGE)):
+                    one = _sum(row)
+                    group = one.build_id, one.stage, one.model
+                    found[group] = _both(found[group], one) if group in found else one
+                told(min(1.0, (start + RANGE) / last))
+        return list(found.values())
 
     def remove(self, keys: Sequence[str]) -> None:
         """Takes replies out, in small transactions: killed in between, it has removed some. The file keeps its size, for new ones.
@@ -152,9 +215,15 @@ class ResponseStore:
         """Whether there is a file: looking makes none."""
         return self._reader is not None or self.path.exists()
 
+    def _read(self, read: Callable[[Sequence[Any]], A], row: Sequence[Any]) -> A:
+        try:
+            return read(row)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise damaged(self.path, f"a reply in it cannot be read: {error}") from None
+
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """This process's connection for reading, to itself meanwhile. Raises WarehouseError."""
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """This process's connection for reading, to itself meanwhile."""
         with self._lock:
             self._reader = self._reader or self._open()
             try:
@@ -165,28 +234,29 @@ class ResponseStore:
     def close(self) -> None:
         """Commits what is queued and lets go of the file; the next use opens it again."""
         self._writer.close()
+        self._claims.close()
         with self._lock:
             if self._reader is not None:
                 self._reader.close()
                 self._reader = None
 
 
-def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[bool]:
-    return [connection.execute(INSERT, row).rowcount == 1 for row in rows]
-
-
-def _row(reply: Reply, request: Request, identity: str) -> tuple[Any, ...]:
-    return (
-        reply.request_key, reply.text, reply.finish_reason, reply.deployment, reply.model, reply.prompt_tokens,
-        reply.cached_tokens, reply.completion_tokens, None if reply.usd is None else f"{reply.usd:f}", reply.latency_s, reply.attempts,
-        reply.build_id, reply.sent_at.astimezone(UTC).isoformat(), request.stage, request.discipline, request.prompt_hash,
-        KeyParts.of(request, identity).packed(),
+def _sum(row: Sequence[Any]) -> Sum:
+    build_id, stage, model, replies, prompt, completion, nanos, unpriced, text, kept_in, oldest, newest = row
+    return Sum(
+        build_id, stage, model, replies, prompt, completion, from_nanos(nanos or 0), unpriced, text, kept_in,
+        datetime.fromisoformat(oldest), datetime.fromisoformat(newest),
     )  # fmt: skip
 
 
-def reply_of(row: Sequence[Any]) -> Reply:
-    """The reply in the values of COLUMNS."""
-    values = dict(zip(COLUMNS, row, strict=True))
-    values["usd"] = None if values["usd"] is None else Decimal(values["usd"])
-    values["sent_at"] = datetime.fromisoformat(values["sent_at"])
-    return Reply(**values, reused=True)
+def _both(one: Sum, other: Sum) -> Sum:
+    """Two sums of one build, stage and model together."""
+    return Sum(
+        one.build_id, one.stage, one.model, one.replies + other.replies, one.prompt_tokens + other.prompt_tokens,
+        one.completion_tokens + other.completion_tokens, one.usd + other.usd, one.unpriced + other.unpriced,
+        one.text_bytes + other.text_bytes, one.kept_bytes + other.kept_bytes, min(one.oldest, other.oldest), max(one.newest, other.newest),
+    )  # fmt: skip
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[bool]:
+    return [connection.execute(INSERT, (key, kept(text), *rest)).rowcount == 1 for key, text, *rest in rows]

@@ -12,24 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from gland_assets.core.cost import from_nanos
-from gland_assets.core.key_parts import KeyParts, Neighbours
-from gland_assets.core.requests import Reply
+from gland_assets.core.key_parts import Neighbours
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.ledger_layout import UNKNOWN
-from gland_assets.io.store import ASKED, COLUMNS, ResponseStore, reply_of
+from gland_assets.io.store import ResponseStore
+from gland_assets.io.store_layout import Stored
 
 NEAR = 50_000  # replies of one discipline's stage, the newest, among which the nearest is looked for
 MOST = 20  # keys with one beginning that are listed
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A stored reply, and what it was asked for. `parts` is None when it was stored before they were kept."""
-
-    reply: Reply
-    stage: str
-    discipline: str
-    parts: KeyParts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +42,12 @@ class Paid:
 
 def stored(store: ResponseStore, prefix: str) -> list[Stored]:
     """The stored replies whose key begins with these hex digits, at most 20."""
-    if not store.exists():
-        return []
-    query = f"select {', '.join(COLUMNS + ASKED)} from responses where {_BEGINS} limit {MOST}"
-    with store.reading() as connection:
-        return [_stored(row) for row in connection.execute(query, (prefix, prefix))]
+    return store.beginning(prefix, MOST)
 
 
 def neighbours(store: ResponseStore, discipline: str, stage: str) -> Neighbours:
     """The stored keys of one discipline's stage."""
-    if not store.exists():
-        return Neighbours(())
-    query = f"select request_key, parts, prompt_hash from responses where discipline = ? and stage = ? order by rowid desc limit {NEAR}"
-    with store.reading() as connection:
-        rows = connection.execute(query, (discipline, stage)).fetchall()
-    return Neighbours((key, _parts(parts, prompt_hash)) for key, parts, prompt_hash in rows)
+    return Neighbours(store.asked(discipline, stage, NEAR))
 
 
 def paid(warehouse: Path, prefix: str) -> list[Paid]:
@@ -79,15 +60,6 @@ def paid(warehouse: Path, prefix: str) -> list[Paid]:
 
 
 _BEGINS = "request_key >= ? and request_key < ? || 'g'"  # the digit after f: an index can serve it
-
-
-def _stored(row: tuple[Any, ...]) -> Stored:
-    stage, discipline, prompt_hash, parts = row[len(COLUMNS) :]
-    return Stored(reply_of(row[: len(COLUMNS)]), stage, discipline, _parts(parts, prompt_hash))
-
-
-def _parts(packed: str | None, prompt_hash: str) -> KeyParts | None:
-    return None if packed is None else KeyParts.unpacked(packed, prompt_hash)
 
 
 def _paid(row: sqlite3.Row) -> Paid:

@@ -21,7 +21,8 @@ def test_every_verb_has_a_section_in_the_same_order() -> None:
 
 @pytest.mark.parametrize("verb", list(COMMANDS))
 def test_a_section_names_every_option_of_its_verb_and_no_other(verb: str) -> None:
-    options = {name for parameter in COMMANDS[verb].params for name in parameter.opts if name.startswith("-")}
+    verbs = getattr(COMMANDS[verb], "commands", {verb: COMMANDS[verb]}).values()
+    options = {name for one in verbs for parameter in one.params for name in parameter.opts if name.startswith("-")}
     named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*\b", SECTIONS[verb]))
     assert options - {"--discipline"} <= named
     assert named <= options, "an option that is not there"

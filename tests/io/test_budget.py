@@ -141,7 +141,7 @@ def test_running_sums_are_what_summing_up_anew_would_give(wishes: list[tuple[str
         for number, (what, build, amount) in enumerate(wishes):
             if what == "ask":
                 caps = Caps(usd=from_nanos(200), tokens=300, build_usd=from_nanos(100))
-                answer = ledger.reserve(Wish(build, build, Worst(amount, amount + 1), caps)).result()
+                answer = asyncio.run(ledger.reserve(Wish(build, build, Worst(amount, amount + 1), caps)))
                 held += [answer] if isinstance(answer, int) else []
             elif what == "pay":
                 paid_for = reply(f"key {number % 7}", build_id=build, usd=from_nanos(amount), prompt_tokens=amount, completion_tokens=1)

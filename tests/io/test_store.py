@@ -25,11 +25,13 @@ from gland_assets.core.errors import WarehouseError
 from gland_assets.core.key_parts import KeyParts
 from gland_assets.core.requests import Reply
 from gland_assets.io.store import ResponseStore
+from gland_assets.io.store_layout import kept, text_of
 from tests.io.asking import reply, request
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
+LONG_TEXTS = st.builds(lambda text, times: text * times, TEXTS, st.integers(1, 100))
 REPLIES = st.builds(
-    replace, st.just(reply()), request_key=st.text("abcdef", min_size=1, max_size=3), text=TEXTS, model=TEXTS,
+    replace, st.just(reply()), request_key=st.text("abcdef", min_size=1, max_size=3), text=LONG_TEXTS, model=TEXTS,
     usd=st.none() | st.decimals(0, 10, places=9), latency_s=st.floats(0, 100), prompt_tokens=st.integers(0, 10**9),
 )  # fmt: skip
 
@@ -41,6 +43,8 @@ LAYOUT_1 = """create table responses(
 insert into responses values ('old', 'said before', 'stop', 'main', 'model-a', 12, 4, 9, '0.5', 0.25, 1, 'build-0',
   '2026-01-01T00:00:00+00:00', 'answers', 'logic', 'hash of a prompt');
 pragma user_version = 1"""
+LAYOUT_2 = LAYOUT_1.replace("prompt_hash text not null);", "prompt_hash text not null, parts text);").replace(
+    "'hash of a prompt');", "'hash of a prompt', null);").replace("user_version = 1", "user_version = 2")  # fmt: skip
 
 PUTTER = """
 import asyncio, sys
@@ -282,19 +286,63 @@ def test_dollars_keep_every_digit(store: ResponseStore) -> None:
     assert store.get(["key"])["key"].usd == Decimal("0.000000001")
 
 
-def laid_out_before(path: Path) -> None:
-    """A store as the first layout was, with one reply."""
+def laid_out_before(path: Path, layout: str = LAYOUT_1) -> None:
+    """A store as an older layout was, with one reply."""
     with sqlite3.connect(path, isolation_level=None) as older:
-        older.executescript(LAYOUT_1)
+        older.executescript(layout)
     older.close()
+
+
+@given(LONG_TEXTS)
+def test_a_text_is_kept_in_no_more_room_than_it_takes_and_comes_back(text: str) -> None:
+    raw = text.encode()
+    standing = kept(raw)
+    assert text_of(standing) == text
+    assert len(standing) < len(raw) if isinstance(standing, bytes) else standing == text
+
+
+@pytest.mark.parametrize("layout", [LAYOUT_1, LAYOUT_2])
+def test_an_older_store_is_read_beside_what_is_put_into_it(store: ResponseStore, layout: str) -> None:
+    laid_out_before(store.path, layout)
+    long = "Said now. " * 200
+    put(store, reply("new", long))
+    assert {key: each.text for key, each in store.get(["old", "new"]).items()} == {"old": "said before", "new": long}
+    with closing(sqlite3.connect(store.path)) as connection:
+        rows = dict(connection.execute("select request_key, typeof(text) || ' ' || coalesce(size, 'unknown') from responses"))
+    assert rows == {"old": "text unknown", "new": f"blob {len(long)}"}, "the old row stands as it was written"
+    assert {each.request_key: each.bytes for each in store.of_discipline("logic")}["old"] == len("said before")
+    [old, new] = sorted(store.sums(), key=lambda each: each.build_id)
+    assert (old.text_bytes, old.kept_bytes, old.usd) == (11, 11, Decimal("0.5"))
+    assert new.text_bytes == len(long) > 10 * new.kept_bytes
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(REPLIES, max_size=12), st.integers(1, 5))
+def test_sums_are_those_of_the_replies_however_many_are_read_at_once(replies: list[Reply], at_once: int) -> None:
+    first: dict[str, Reply] = {}
+    for each in replies:
+        first.setdefault(each.request_key, each)
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr("gland_assets.io.store.RANGE", at_once)
+        store = ResponseStore(Path(folder) / "responses.sqlite")
+        put(store, *replies)
+        heard: list[float] = []
+        sums = store.sums(heard.append)
+        store.close()
+    assert sum(each.replies for each in sums) == len(first)
+    assert sum(each.usd for each in sums) == sum(each.usd for each in first.values() if each.usd is not None)
+    assert sum(each.unpriced for each in sums) == sum(each.usd is None for each in first.values())
+    assert sum(each.text_bytes for each in sums) == sum(len(each.text.encode()) for each in first.values())
+    assert sum(each.prompt_tokens for each in sums) == sum(each.prompt_tokens for each in first.values())
+    assert heard == sorted(heard) and (not first or heard[-1] == 1.0)
 
 
 def test_a_store_of_the_first_layout_is_brought_up_in_place(store: ResponseStore) -> None:
     laid_out_before(store.path)
     put(store, reply("new"))
     assert {key: each.text for key, each in store.get(["old", "new"]).items()} == {"old": "said before", "new": reply().text}
-    with store.reading() as connection:
-        assert connection.execute("pragma user_version").fetchone() == (2,)
+    with closing(sqlite3.connect(store.path)) as connection:
+        assert connection.execute("pragma user_version").fetchone() == (3,)
         kept = dict(connection.execute("select request_key, parts from responses").fetchall())
         searched = connection.execute("explain query plan select 1 from responses where discipline = 'a' and stage = 'b'").fetchall()
     assert kept["old"] is None, "what it was asked with is not known"
