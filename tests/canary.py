@@ -91,8 +91,8 @@ def _duckdb(path: Path) -> Iterator[tuple[str, bytes | str]]:
     shutil.copyfile(path, copy)
     try:
         with duckdb.connect(str(copy), read_only=True) as connection:
-            for (table,) in connection.execute("select table_name from duckdb_tables()").fetchall():
-                for row in connection.execute(f'select * from "{table}"').fetchall():
+            for schema, table in connection.execute("select schema_name, table_name from duckdb_tables()").fetchall():
+                for row in connection.execute(f'select * from "{schema}"."{table}"').fetchall():
                     yield from ((f"table {table}", value if isinstance(value, bytes) else str(value)) for value in row)
             for kind in ("tables", "columns", "views"):
                 yield from ((f"{kind}", str(row)) for row in connection.execute(f"select * from duckdb_{kind}()").fetchall())

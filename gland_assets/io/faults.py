@@ -9,8 +9,8 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
-from urllib.parse import quote
 
+from gland_assets.core.redaction import blanked, in_address
 from gland_assets.core.requests import PASSING
 
 
@@ -45,9 +45,7 @@ STATUS = {
 NAMES = {"ContextWindowExceededError": "context_length", "ContentPolicyViolationError": "content_filter"}
 NO_CREDIT = re.compile(r"insufficient[_ ](?:quota|balance|credits?)|exceeded your current quota|credit balance is too low", re.IGNORECASE)
 TOO_LONG = re.compile(r"context (?:size|length|window)|maximum context|too many tokens", re.IGNORECASE)
-USERINFO = re.compile(r"(://)[^/@\s]+@")
 SECRET_NAME = re.compile(r"key|token|secret|password|authorization|credential", re.IGNORECASE)
-LEAST_SECRET = 6  # characters: a shorter value is no key, and blanking it would tear texts apart
 
 
 class ProviderFault(Exception):
@@ -113,21 +111,17 @@ def _retry_after(error: BaseException) -> float | None:
 
 
 class Redactor:
-    """Blanks out secrets: the values of the named variables, of every variable named like a key, and of like-named settings."""
+    """Blanks out secrets: the values of the named variables and of those named like a key, of settings named like one, and in addresses."""
 
-    def __init__(self, variables: Iterable[str] = (), settings: Iterable[Mapping[str, Any]] = ()) -> None:
+    def __init__(self, variables: Iterable[str] = (), settings: Iterable[Mapping[str, Any]] = (), addresses: Iterable[str] = ()) -> None:
         self._variables = frozenset(variables)
-        self._settings = tuple(settings)
+        self._declared = {value for each in settings for value in _secret_values(each)}
+        self._declared.update(value for address in addresses for value in in_address(address))
 
     def __call__(self, text: str) -> str:
         """`text` with every secret, and every user name and password in a URL, replaced by `[key]`."""
-        secrets = {value for name, value in os.environ.items() if name in self._variables or SECRET_NAME.search(name)}
-        secrets.update(value for settings in self._settings for value in _secret_values(settings))
-        secrets.update(quote(secret, safe="") for secret in tuple(secrets))
-        for secret in sorted(secrets, key=len, reverse=True):
-            if len(secret) >= LEAST_SECRET:
-                text = text.replace(secret, "[key]")
-        return USERINFO.sub(r"\1[key]@", text)
+        named = {value.strip() for name, value in os.environ.items() if name in self._variables or SECRET_NAME.search(name)}
+        return blanked(text, named | self._declared)
 
 
 def _secret_values(settings: Mapping[str, Any], inside: bool = False) -> Iterator[str]:

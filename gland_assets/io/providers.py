@@ -46,7 +46,9 @@ class Providers:
         self._deployments = deployments
         self._turns = {name: count() for name in deployments}
         self.redact = Redactor(
-            (each.key_env for each in deployments.values() if each.key_env), (each.extra for each in deployments.values())
+            (each.key_env for each in deployments.values() if each.key_env),
+            (each.extra for each in deployments.values()),
+            (base for each in deployments.values() for base in each.api_base),
         )
         self._closers: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = WeakKeyDictionary()
 
