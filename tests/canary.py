@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 PACKED: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x1f\x8b": gzip.decompress,
     b"\x78": zlib.decompress,
-    b"\x28\xb5\x2f\xfd": lambda content: pa.CompressedInputStream(pa.BufferReader(content), "zstd").read(),  # type: ignore[no-any-return]
+    b"\x28\xb5\x2f\xfd": lambda content: pa.CompressedInputStream(pa.BufferReader(content), "zstd").read(),
 }
 """How compressed content begins, and what opens it."""
 
