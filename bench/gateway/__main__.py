@@ -137,9 +137,8 @@ def long_run(count: int, parallel: int) -> None:
     for share in (0.1, 0.25, 0.5, 0.75, 1.0):
         after, rss = next(((many, rss) for many, rss in grown if many >= share * count * 0.99), grown[-1])
         print(f"  resident after about {after:,.0f}: {rss:.0f} MiB")
-    print(
-        f"  most: {max(rss for _, rss in seen):.0f} MiB; bytes a response: {', '.join(f'{name} {size:,.0f}' for name, size in sizes.items())}"
-    )
+    files = ", ".join(f"{name} {size:,.0f}" for name, size in sizes.items())
+    print(f"  most: {max(rss for _, rss in seen):.0f} MiB; bytes a response: {files}")
 
 
 def main() -> None:
@@ -153,9 +152,7 @@ def main() -> None:
     asked = parser.parse_args()
     print(f"{machine()}\n")
     if asked.clients:
-        print(
-            "| client | in flight | requests | CPU ms a request | range | with start-up | start-up, CPU s | a second | of the ideal | load |"
-        )
+        print("| client | in flight | requests | CPU ms a request | range | with start-up | start-up s | a second | of the ideal | load |")
         print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory(prefix="venvs-") as scratch, endpoint(LATENCY_S) as url:
         venvs = (asked.venvs or Path(scratch)).absolute()
