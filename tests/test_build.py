@@ -94,14 +94,6 @@ def test_the_ten_useful_queries_answer_from_the_published_file(built: tuple[Path
         assert isinstance(rows(folder, query), list), title
 
 
-def test_no_key_stands_in_anything_a_build_writes(built: tuple[Path, int, str]) -> None:
-    folder, _, said = built
-    canary = KEY["SMALL_KEY"].encode()
-    assert canary.decode() not in said
-    holding = [path for path in (folder / "warehouse").rglob("*") if path.is_file() and canary in path.read_bytes()]
-    assert holding == []
-
-
 def test_after_a_build_there_is_nothing_to_rebuild(built: tuple[Path, int, str], server: ModelServer) -> None:
     folder, _, _ = built
     plan = gland_alone(folder, "plan", "--json").json

@@ -15,7 +15,7 @@ os.environ["TIKTOKEN_CACHE_DIR"] = str(Path(litellm, "litellm_core_utils", "toke
 
 from bespokelabs import curator  # noqa: E402
 
-PARALLEL = 16
+PARALLEL = int(os.environ.get("PEERS_PARALLEL", "16"))
 
 
 class Answerer(curator.LLM):

@@ -4,6 +4,7 @@ Run by bench.peers with data-designer's own Python: URL FOLDER INPUTS OUT OPTION
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import data_designer.config as dd
 import pandas as pd
 from data_designer.interface import DataDesigner, ResumeMode
 
-PARALLEL = 16
+PARALLEL = int(os.environ.get("PEERS_PARALLEL", "16"))
 
 
 def answer(url: str, folder: Path, inputs: list[dict[str, str]], option: int) -> list[dict[str, str]]:

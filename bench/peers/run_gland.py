@@ -5,13 +5,14 @@ Run by bench.peers with this project's Python: URL FOLDER INPUTS OUT OPTION. An 
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
 
-PARALLEL = 16
+PARALLEL = int(os.environ.get("PEERS_PARALLEL", "16"))
 HEAD = """[dataset]
 name = "peers"
 [deployment.local]

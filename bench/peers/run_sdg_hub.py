@@ -4,13 +4,14 @@ Run by bench.peers with sdg-hub's own Python: URL FOLDER INPUTS OUT OPTION.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import pandas as pd
 from sdg_hub import Flow
 
-PARALLEL = 16
+PARALLEL = int(os.environ.get("PEERS_PARALLEL", "16"))
 FLOW = """
 metadata: {name: answers, description: answers questions, version: 1.0.0, author: bench, id: plain-answer-300}
 blocks:

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gland_assets.core.alphabets import foreign
 from gland_assets.core.refusals import refusal
@@ -31,8 +32,10 @@ RULES = {
 (core/parsing.py). docs/replies.md shows all of them, and the limits below."""
 
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\W\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
+ASCII_WORD = re.compile(r"\w+", re.ASCII)  # what WORD finds in ASCII text, in a quarter of the time
 LETTERS = re.compile(r"[^\W\d_]{2,}|[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 RUN = re.compile(r"([^\W\d_])\1{59,}|(\d)\2{119,}|([^\w\s])\3{299,}|\d{300,}")
+RUN_PIECE = 30  # characters: half of the shortest run, so that every run holds a whole piece of the text, cut at every 30th character
 SENTENCE = re.compile(r"[.!?\u3002\uff01\uff1f\n]+")
 
 ECHO_GRAM = 5  # words
@@ -108,9 +111,11 @@ def _values(text: str) -> str:
         return text  # the schema's check will say so; what is left of it may still show why
 
 
-def words(text: str) -> list[str]:
+@lru_cache(maxsize=8)  # a reply's are looked at by several rules, and a prompt is often that of the next reply too
+def words(text: str) -> tuple[str, ...]:
     """The words of a text, case aside; of Chinese and Japanese, each character."""
-    return WORD.findall(text.casefold())
+    plain = text.casefold()
+    return tuple((ASCII_WORD if plain.isascii() else WORD).findall(plain))
 
 
 def _grams(items: Sequence[str], size: int) -> list[tuple[str, ...]]:
@@ -125,19 +130,28 @@ def echo(text: str, prompts: Sequence[str], limit: float | None) -> str | None:
     grams = _grams(said, ECHO_GRAM)
     if limit is None or len(grams) < ECHO_GRAM:
         return None
+    vocabulary = set().union(*map(words, prompts))
+    if sum(map(vocabulary.__contains__, said[: len(grams)])) / len(grams) < limit:
+        return None  # a gram stands in no prompt that its first word does not stand in
     known = {gram for prompt in prompts for gram in _grams(words(prompt), ECHO_GRAM)}
-    share = sum(gram in known for gram in grams) / len(grams)
+    share = sum(map(known.__contains__, grams)) / len(grams)
     return f"{share:.0%} of its word {ECHO_GRAM}-grams stand in the prompt" if share >= limit else None
 
 
 def loop(text: str, limit: float) -> str | None:
     """What was seen, when `text` repeats itself as no good answer does."""
-    if run := RUN.search(text):
+    if _may_run(text) and (run := RUN.search(text)):
         return f"a run of {len(run.group())} characters {run.group()[:20]!r}"
     said = words(text)
     if _repeated(_grams(said, LOOP_GRAM)) < SUSPECT:
         return None
     return _periodic(said) or _repeated_sentence(text, len(said)) or _repeated_grams(said, limit)
+
+
+def _may_run(text: str) -> bool:
+    """Whether RUN can find anything; it is slow, and nearly always there is nothing."""
+    pieces = (text[start : start + RUN_PIECE] for start in range(0, len(text) - RUN_PIECE + 1, RUN_PIECE))
+    return any(piece == piece[0] * RUN_PIECE or piece.isdecimal() for piece in pieces)
 
 
 def _repeated(grams: Sequence[tuple[str, ...]]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -13,8 +12,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from math import isfinite
 from typing import Any
-from urllib.parse import quote
 
+from gland_assets.core.redaction import blanked, in_address
 from gland_assets.core.requests import PASSING
 
 
@@ -54,7 +53,6 @@ TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 FILTERED = re.compile(r"content[_ ](?:filter|policy|management policy)|safety system|ResponsibleAIPolicy", re.IGNORECASE)
-USERINFO = re.compile(r"(://)[^/@\s]+@")
 SECRET_NAME = re.compile(r"key|token|secret|password|authorization|credential", re.IGNORECASE)
 OF_LIMITS = ("retry-after", "x-ratelimit-", "anthropic-ratelimit-")
 BROKEN = frozenset({"ReadError", "RemoteProtocolError", "ClientPayloadError", "ClientOSError", "ServerDisconnectedError"})
@@ -62,8 +60,6 @@ BROKEN = frozenset({"ReadError", "RemoteProtocolError", "ClientPayloadError", "C
 
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
 """What reading a reply of an unexpected form ends in; litellm calls many of these a connection error."""
-
-LEAST_SECRET = 6  # characters: a shorter value is no key, and blanking it would tear texts apart
 
 
 class ProviderFault(Exception):
@@ -159,21 +155,17 @@ def _seconds(value: float) -> float | None:
 
 
 class Redactor:
-    """Blanks out secrets: the values of the named variables, of every variable named like a key, and of like-named settings."""
+    """Blanks out secrets: the values of the named variables and of those named like a key, of settings named like one, and in addresses."""
 
-    def __init__(self, variables: Iterable[str] = (), settings: Iterable[Mapping[str, Any]] = ()) -> None:
+    def __init__(self, variables: Iterable[str] = (), settings: Iterable[Mapping[str, Any]] = (), addresses: Iterable[str] = ()) -> None:
         self._variables = frozenset(variables)
-        self._settings = tuple(settings)
+        self._declared = {value for each in settings for value in _secret_values(each)}
+        self._declared.update(value for address in addresses for value in in_address(address))
 
     def __call__(self, text: str) -> str:
         """`text` with every secret, and every user name and password in a URL, replaced by `[key]`."""
-        secrets = {value for name, value in os.environ.items() if name in self._variables or SECRET_NAME.search(name)}
-        secrets.update(value for settings in self._settings for value in _secret_values(settings))
-        secrets.update(form for secret in tuple(secrets) for form in (quote(secret, safe=""), json.dumps(secret)[1:-1]))
-        for secret in sorted(secrets, key=len, reverse=True):
-            if len(secret) >= LEAST_SECRET:
-                text = text.replace(secret, "[key]")
-        return USERINFO.sub(r"\1[key]@", text)
+        named = {value.strip() for name, value in os.environ.items() if name in self._variables or SECRET_NAME.search(name)}
+        return blanked(text, named | self._declared)
 
 
 def _secret_values(settings: Mapping[str, Any], inside: bool = False) -> Iterator[str]:

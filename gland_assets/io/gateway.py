@@ -238,7 +238,9 @@ class Gateway:
 
     def _here(self) -> _Loop:
         loop = asyncio.get_running_loop()
-        here = self._loops.setdefault(loop, _Loop())
+        here = self._loops.get(loop)
+        if here is None:
+            here = self._loops[loop] = _Loop()
         if here.watch is None or here.watch.done():
             here.watch = loop.create_task(self._watch(here))
         return here

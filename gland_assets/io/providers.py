@@ -54,7 +54,9 @@ class Providers:
     def __init__(self, deployments: Mapping[str, Deployment]) -> None:
         self._deployments = deployments
         self.redact = Redactor(
-            (each.key_env for each in deployments.values() if each.key_env), (each.extra for each in deployments.values())
+            (each.key_env for each in deployments.values() if each.key_env),
+            (each.extra for each in deployments.values()),
+            (base for each in deployments.values() for base in each.api_base),
         )
         self._forms = Forms()
 

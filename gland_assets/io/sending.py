@@ -219,7 +219,8 @@ class Sender:
             "unreachable": f"start the server at {where}, or correct api_base",
             "unknown_provider": "put the provider in front of `model` or `route`: openai/NAME for a server that speaks OpenAI's protocol",
         }
-        return f"deployment.{name}: {fault.cause}: {fault.detail}; {what.get(fault.cause, 'see `gland validate --live`')}"
+        said = f"deployment.{name}: {fault.cause}: {fault.detail}; {what.get(fault.cause, 'see `gland validate --live`')}"
+        return self.providers.redact(said)  # an address may hold a password
 
 
 class _Out(Exception):

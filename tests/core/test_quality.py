@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gland_assets.core.alphabets import LEAST
 from gland_assets.core.chain import DECLINED, FORM, LOCAL_TRIES, TRIES
 from gland_assets.core.parsing import CAUSES
-from gland_assets.core.quality import LIMITS, MEASURES, RULES, STRUCTURED, check, words
+from gland_assets.core.quality import LIMITS, MEASURES, RULES, STRUCTURED, WORD, check, echo, loop, words
 from gland_assets.core.requests import Rejected
 
 DOCS = (Path(__file__).parents[2] / "docs" / "replies.md").read_text(encoding="utf-8")
@@ -271,3 +271,24 @@ def test_the_document_gives_every_measure_with_its_limits() -> None:
 def test_what_more_tokens_would_cure_says_so(reason: str, text: str) -> None:
     with pytest.raises(Rejected, match=r"raise max_tokens for stage 'answers'"):
         check(text, reason, [PROMPT], "answers")
+
+
+@given(st.text() | st.text(st.characters(max_codepoint=127)))
+def test_words_of_plain_text_are_those_of_any_text(text: str) -> None:
+    assert list(words(text)) == WORD.findall(text.casefold())
+
+
+@given(
+    st.text(max_size=70),
+    st.sampled_from(["a" * 60, "é" * 75, "7" * 120, "-" * 300, "0123456789" * 30, "٣٤٥" * 100, "鿿" * 61]),
+    st.text(max_size=70),
+)
+def test_no_run_is_missed(before: str, run: str, after: str) -> None:
+    assert loop(before + run + after, 1.0) is not None
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), max_size=60), st.lists(st.sampled_from("abcdefghij"), max_size=60), st.floats(0.1, 1))
+def test_the_share_of_grams_in_the_prompt_decides(said: list[str], prompt: list[str], limit: float) -> None:
+    grams, known = ([tuple(text[at : at + 5]) for at in range(len(text) - 4)] for text in (said, prompt))
+    echoed = said == prompt or (len(grams) >= 5 and sum(gram in known for gram in grams) / len(grams) >= limit)
+    assert (echo(" ".join(said), [" ".join(prompt)], limit) is not None) == echoed

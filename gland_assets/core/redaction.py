@@ -1,0 +1,53 @@
+"""Blanking secrets out of a text, however they are written in it. Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from urllib.parse import unquote
+
+BLANK = "[key]"
+LEAST = 6  # characters: a shorter value is no key, and blanking it would tear texts apart
+USERINFO = re.compile(r"(://)([^/@\s]+)@")
+
+
+def blanked(text: str, secrets: Iterable[str]) -> str:
+    """`text` with every secret, and every user name and password in a URL, replaced by `[key]`.
+
+    A secret is known as it is, and escaped or quoted as JSON, Python, HTML and URLs do it, several times over too, and in base64.
+    """
+    pattern = _pattern(frozenset(secret for secret in secrets if len(secret) >= LEAST))
+    return USERINFO.sub(rf"\1{BLANK}@", text if pattern is None else pattern.sub(BLANK, text))
+
+
+def in_address(url: str) -> list[str]:
+    """What is secret in a URL: its user name with the password, and the password alone, as they are sent."""
+    found = USERINFO.search(url)
+    pair = unquote(found[2]) if found else ""
+    return [pair, pair.partition(":")[2]]
+
+
+@lru_cache(maxsize=8)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
+    # The longest first: a secret may stand within another.
+    written = [form for secret in sorted(secrets, key=lambda each: (-len(each), each)) for form in (_spelled(secret), *_encoded(secret))]
+    return re.compile("|".join(written)) if written else None
+
+
+def _spelled(secret: str) -> str:
+    return "".join(letter if letter.isascii() and letter.isalnum() else _letter(letter) for letter in secret)
+
+
+def _letter(letter: str) -> str:
+    plain = r"\\+" if letter == "\\" else rf"\\*{re.escape(letter)}" if letter != " " else r"[ +]"
+    in_url = "".join(f"%(?:25)*{byte:02x}" for byte in letter.encode("utf-8", "surrogatepass"))
+    in_json = re.escape(json.dumps(letter)[1:-1]).replace(r"\\", r"\\+")
+    return rf"(?i:{plain}|{in_url}|{in_json}|\\+[ux]0*{ord(letter):x}|&(?:amp;)*#?\w+;)"
+
+
+def _encoded(secret: str) -> Iterable[str]:
+    plain = base64.b64encode(secret.encode()).decode().rstrip("=")
+    return {re.escape(plain), re.escape(plain.translate(str.maketrans("+/", "-_")))}
