@@ -28,11 +28,11 @@ from gland_assets.core.fanout import each
 from gland_assets.core.progress import Asked
 from gland_assets.core.project import Deployment
 from gland_assets.core.requests import Message, Rejected, Reply, Request, RequestFailed, request_key
+from gland_assets.io import store_layout
 from gland_assets.io.gateway import TRIES, Gateway
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.sending import Waits
 from gland_assets.io.store import ResponseStore
-from gland_assets.io.store_layout import text_of
 from tests.io.asking import PRICE, QUICK, deployment, project_of, request
 from tests.server import ModelServer
 
@@ -169,7 +169,10 @@ def test_a_reply_is_durable_before_anything_uses_it(server: ModelServer, bench: 
 
     def look(reply: Reply) -> str:
         with sqlite3.connect(gateway.store.path) as other:
-            seen.extend(text_of(text) for (text,) in other.execute("select text from responses where request_key = ?", [reply.request_key]))
+            seen.extend(
+                store_layout.text_of(text)
+                for (text,) in other.execute("select text from responses where request_key = ?", [reply.request_key])
+            )
         other.close()
         return reply.text
 
