@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gland_assets.core.chain import TRIES
-from tests.cli.running import gland_alone
+from tests.cli.running import gland, gland_alone
 from tests.editing import KEY, Seen, arrived, bodies, declare, late, make_base, plan
 from tests.server import ModelServer
 
@@ -74,6 +74,7 @@ def test_just_the_failed_rows_are_asked_again_and_what_that_gets_stays(texts: li
     later = Seen(folder)
     assert arrived(server, later) == {("questions", "logic"): 2, ("answers", "logic"): 2}, "only the new ones"
     assert dataset(later, "logic").items() >= dataset(now, "logic").items(), "what the retry got is met again along its chain"
+    assert gland(folder, "prune", "--responses").out.startswith("Nothing to prune"), "and nothing that leads to it is pruned"
 
 
 def test_rows_that_fail_for_good_are_tried_one_round_at_a_time(texts: list[str], server: ModelServer, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from gland_assets.core.errors import EnvironmentFault, Stopped, WarehouseError
 from gland_assets.core.fanout import each
 from gland_assets.core.project import Deployment
 from gland_assets.core.requests import Message, Rejected, Reply, Request, RequestFailed, request_key
+from gland_assets.io import store_layout
 from gland_assets.io.gateway import Gateway
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.sending import Waits
@@ -169,7 +170,10 @@ def test_a_reply_is_durable_before_anything_uses_it(server: ModelServer, bench: 
 
     def look(reply: Reply) -> str:
         with sqlite3.connect(gateway.store.path) as other:
-            seen.extend(text for (text,) in other.execute("select text from responses where request_key = ?", [reply.request_key]))
+            seen.extend(
+                store_layout.text_of(text)
+                for (text,) in other.execute("select text from responses where request_key = ?", [reply.request_key])
+            )
         other.close()
         return reply.text
 

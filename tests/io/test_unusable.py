@@ -22,6 +22,7 @@ from gland_assets.core.records import Question
 from gland_assets.core.requests import Reply, Request
 from gland_assets.core.structured import json_of
 from gland_assets.io.faults import CAUSES as PROVIDER_CAUSES
+from gland_assets.io.faults import Cure
 from tests.io.asking import NOON, deployment, request
 from tests.io.test_gateway import SCHEMA, Bench, ask, failure
 from tests.server import REFUSED, SPOILT, ModelServer
@@ -128,6 +129,11 @@ def test_a_failed_row_is_tried_on_where_its_chain_ended_and_what_that_gets_stays
     assert ask(bench.gateway(main), asked)[0] == (text, bench.opened[-1].store.get([reply.request_key])[reply.request_key])
     assert again(bench, main, asked)[0] == text
     assert server.count == 2 * TRIES + 2, "what was got stands for every build"
+
+
+def test_the_document_names_every_fault_of_a_provider_that_is_a_rows_own() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "replies.md").read_text(encoding="utf-8")
+    assert [cause for cause, cure in PROVIDER_CAUSES.items() if cure in (Cure.WAIT, Cure.MOVE) and f"`{cause}`" not in docs] == []
 
 
 def question(number: int) -> Question:

@@ -18,6 +18,7 @@ import pytest
 
 from gland_assets.io.durable import PART
 from gland_assets.io.partitions import Partitions
+from gland_assets.io.store_layout import text_of
 from tests import speech
 from tests.cli.running import command, declare, environment
 from tests.recovery.published import digests
@@ -120,7 +121,7 @@ def stored(folder: Path) -> set[str]:
         return set()
     with closing(sqlite3.connect(path)) as connection:
         try:
-            return {text for (text,) in connection.execute("select text from responses")}
+            return {text_of(text) for (text,) in connection.execute("select text from responses")}
         except sqlite3.OperationalError:  # killed between making the file and its table
             return set()
 
