@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 
+from gland_assets import __version__
 from gland_assets.io.faults import ProviderFault
 
 MOST_BYTES = 32 * 2**20
@@ -27,7 +28,10 @@ class Answer:
 def open_session(ssl: Any) -> aiohttp.ClientSession:
     """A session of the running event loop that trusts what `ssl` trusts. How many calls are under way at once is for the slots to say."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=ssl), cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
+        connector=aiohttp.TCPConnector(limit=0, ssl=ssl),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        headers={"User-Agent": f"gland/{__version__}"},
     )
 
 

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from gland_assets.core.project import Deployment
+from gland_assets.core.project import Deployment, StageSettings
 from gland_assets.core.requests import Message, Request
 from gland_assets.core.structured import check_schema, json_of
 from gland_assets.io import direct
@@ -22,7 +24,8 @@ from tests.server import ModelServer
 MODELS = {
     "openai": "openai/some-model", "gpt-4o": "gpt-4o", "gpt-5": "openai/gpt-5-mini", "o3": "openai/o3-mini",
     "hosted_vllm": "hosted_vllm/Qwen/Qwen2.5-7B-Instruct", "openrouter": "openrouter/meta-llama/llama-3.3-70b-instruct",
-    "groq": "groq/llama-3.3-70b-versatile", "gpt-oss": "groq/openai/gpt-oss-120b", "together_ai": "together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo",
+    "groq": "groq/llama-3.3-70b-versatile", "gpt-oss": "groq/openai/gpt-oss-120b",
+    "together_ai": "together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo",
     "mistral": "mistral/mistral-small-latest", "deepseek": "deepseek/deepseek-chat", "ollama_chat": "ollama_chat/qwen2.5:7b",
     "llamafile": "llamafile/some-model", "lm_studio": "lm_studio/some-model", "litellm_proxy": "litellm_proxy/some-model",
     "anthropic": "anthropic/claude-haiku-4-5", "claude-3": "anthropic/claude-3-haiku-20240307",
@@ -117,6 +120,22 @@ def test_litellms_steps_are_those_that_the_direct_road_takes(name: str) -> None:
             f"litellm's {step} for {provider} changed: read what it does now, and mend io/direct.py, before raising its pin"
         )
     assert not config.uses_async_transform_request
+
+
+@given(
+    st.sampled_from(["openai", "o3", "hosted_vllm", "mistral", "deepseek", "ollama_chat", "anthropic"]),
+    st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant"]), st.text(min_size=1)), max_size=3),
+    st.text(min_size=1),
+    st.builds(StageSettings, st.just(("main",)), st.floats(0, 2), st.floats(0.01, 1), st.integers(1, 4000)),
+    st.integers(0, 2**31 - 1),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_asked_both_roads_ask_it_alike(
+    server: ModelServer, name: str, talk: list[Message], last: str, chosen: StageSettings, seed: int
+) -> None:
+    messages = (*talk, Message("user", last))
+    direct_road, long = both(server, request(messages=messages, settings=chosen, seed=seed), there(server, name))
+    assert direct_road == long
 
 
 @pytest.mark.parametrize("structured", ["json_schema", "json_object", "none", "no schema"])
