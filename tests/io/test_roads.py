@@ -224,6 +224,13 @@ def test_requests_leave_no_trace_in_one_another(server: ModelServer) -> None:
     assert done[:6] == [outcome(one, declared) for one in asked]
 
 
+@pytest.mark.parametrize("name", ["openai", "hosted_vllm", "llamafile", "lm_studio", "litellm_proxy"])
+def test_a_server_of_ones_own_is_not_sent_the_openai_key(server: ModelServer, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-openai")
+    done, long = both(server, request(), deployment(server.url, model=MODELS[name]))
+    assert done[2]["authorization"] == long[2]["authorization"] == "Bearer none"
+
+
 def test_the_key_and_the_place_may_come_from_the_environment(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-openai")
     monkeypatch.setenv("OPENAI_BASE_URL", server.url)
