@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import aiohttp
+from typing import TYPE_CHECKING, Any
 
 from gland_assets import __version__
 from gland_assets.io.faults import ProviderFault
+
+if TYPE_CHECKING:
+    import aiohttp
 
 MOST_BYTES = 32 * 2**20
 """The longest body that is read, unpacked: some hundred times the longest reply a model gives."""
@@ -27,6 +28,8 @@ class Answer:
 
 def open_session(ssl: Any) -> aiohttp.ClientSession:
     """A session of the running event loop that trusts what `ssl` trusts. How many calls are under way at once is for the slots to say."""
+    import aiohttp  # here: a build that reuses everything does without
+
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=ssl),
         cookie_jar=aiohttp.DummyCookieJar(),
