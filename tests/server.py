@@ -224,8 +224,7 @@ def completion(body: Mapping[str, Any], fault: str = "") -> dict[str, Any]:
         said = {
             "empty": " \n", "bad_json": '{"subjects": [', "refusal": REFUSAL, "loop": LOOP, "echo": prompt,
             "think": f"<think>{THOUGHT}</think>\n\n{text}", "think_open": f"<think>{THOUGHT}",
-            "think_only_closed": f"{THOUGHT}</think>{text}",
-            "reasoning_only": "",
+            "think_only_closed": f"{THOUGHT}\n</think>\n\n{text}", "reasoning_only": "",
         }  # fmt: skip
         text = said.get(fault, text)
     prompt_tokens = sum(len(str(message["content"])) for message in body["messages"]) // 4 + 8
