@@ -9,9 +9,7 @@ import threading
 import warnings
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from aiohttp import ClientSession
+from typing import TYPE_CHECKING, Any
 
 from gland_assets.core.cost import estimate_tokens
 from gland_assets.core.project import Deployment
@@ -23,6 +21,9 @@ from gland_assets.io.direct import Forms
 from gland_assets.io.extras import lacking_extra
 from gland_assets.io.faults import ProviderFault, Redactor, fault_of, limits_of
 from gland_assets.io.wire import open_session
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 OPENAI_LIKE = (
     "openai/", "hosted_vllm/", "openai_like/", "custom_openai/", "text-completion-openai/", "aiohttp_openai/", "llamafile/", "lm_studio/",

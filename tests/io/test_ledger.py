@@ -26,8 +26,7 @@ from hypothesis import strategies as st
 from gland_assets.core.errors import WarehouseError
 from gland_assets.core.tables import TABLES
 from gland_assets.io import ledger as ledger_module
-from gland_assets.io import ledger_writes
-from gland_assets.io import ledger_export
+from gland_assets.io import ledger_export, ledger_writes
 from gland_assets.io.ledger import Ledger, Spent
 from gland_assets.io.ledger_layout import UNKNOWN
 from gland_assets.io.store import ResponseStore
