@@ -70,7 +70,7 @@ def foreign(text: str, language: str, prompts: Iterable[str], limit: float) -> s
     language whose script is not known, and for a text of few letters.
     """
     own = SCRIPTS.get(language.partition("-")[0].lower())
-    if own is None:
+    if own is None or ("LATIN" in own and text.isascii()):
         return None
     seen = _scripts(text)
     if not _short_of(seen, own, limit):

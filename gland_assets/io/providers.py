@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import threading
 import warnings
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gland_assets.core.cost import estimate_tokens
@@ -31,6 +34,8 @@ OPENAI_LIKE = (
 )  # fmt: skip
 NO_KEY = "none"
 """Sent to a server that asks for no key, so that litellm does not send it the user's OpenAI key instead."""
+
+YOUNG = 20_000  # new objects after which Python looks for waste; requests leave next to none that it would not find at once
 
 _importing = threading.Lock()
 
@@ -89,8 +94,8 @@ class Providers:
             return _completion(response, headers, request, deployment)
         except TimeoutError:
             fault = ProviderFault("timeout", f"no reply within {deployment.timeout:g} s")
-        except ProviderFault as known:
-            fault = known
+        except ProviderFault as known:  # an address to which it redirects may hold a password
+            fault = ProviderFault(known.cause, self.redact(known.detail), known.retry_after, known.limits)
         except Exception as error:
             fault = fault_of(error, self.redact)
         # Here, where no exception is being handled: those that came before hold the request's headers, and would hang on this one.
@@ -163,17 +168,34 @@ async def _until_the_end(litellm: Any, loop: asyncio.AbstractEventLoop) -> Async
 def load_litellm() -> Any:
     """The litellm module, silent, without network access of its own. The first call costs seconds, later ones nothing."""
     with _importing:
-        # Without these it fetches a price table and a list of Anthropic's headers, and reads .env files.
-        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
-        os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
-        # Of no use to our users, and written over the progress display; some come only at the first call.
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic\b")
-        import litellm
+        return _litellm()
 
-        if not getattr(litellm, "gland_ready", False):
-            _silence(litellm)
-            litellm.gland_ready = True
-        return litellm
+
+@cache
+def _litellm() -> Any:
+    # Without these it fetches a price table and a list of Anthropic's headers, and reads .env files.
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    # Of no use to our users, and written over the progress display; some come only at the first call.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic\b")
+    with _nothing_collected():
+        import litellm
+    _silence(litellm)
+    return litellm
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Python's collector rests inside; afterwards it never looks through what is there by then, and more seldom at what comes."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+        if collecting:
+            gc.enable()
 
 
 def _silence(litellm: Any) -> None:
