@@ -327,8 +327,8 @@ NOTHING: dict[str, tuple[Mapping[str, str], ...]] = {
         {SMALLS_KEY: SMALL + 'api_base = ["http://127.0.0.1:9/v1", "{url}"]\nkey_env = "SMALL_KEY"\n'},
         {SMALLS_KEY: SMALL + 'api_base = "{url}"\nkey_env = "ANOTHER_KEY"\n'},
     ),
-    "`rpm`, `tpm`, `max_parallel_requests` or `timeout` of a deployment": (
-        {SMALL: SMALL + "rpm = 60\ntpm = 100_000\nmax_parallel_requests = 3\ntimeout = 9.5\n"},
+    "`rpm`, `tpm`, `max_parallel_requests`, `timeout` or `first_byte_timeout` of a deployment": (
+        {SMALL: SMALL + "rpm = 60\ntpm = 100_000\nmax_parallel_requests = 3\ntimeout = 9.5\nfirst_byte_timeout = 5\n"},
     ),
     "`usd_per_million` of a deployment": ({"input = 0.5, output = 1.0": "input = 5, output = 10"},),
     "`context`, `structured` or `extra` of a deployment": (

@@ -241,7 +241,7 @@ def completion(body: Mapping[str, Any], fault: str = "") -> dict[str, Any]:
             "broken_json": f"```json\n{text[:-1]},}}  // as asked\n```",
             "no_json": "Certainly: there are several, and each is worth a term.",
             "think": f"<think>{THOUGHT}</think>\n\n{text}", "think_open": f"<think>{THOUGHT}",
-            "think_only_closed": f"{THOUGHT}</think>{text}", "reasoning_only": "",
+            "think_only_closed": f"{THOUGHT}\n</think>\n\n{text}", "reasoning_only": "",
         }  # fmt: skip
         text = said.get(fault, text)
     prompt_tokens = sum(len(str(message["content"])) for message in body["messages"]) // 4 + 8

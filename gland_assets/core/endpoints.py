@@ -17,18 +17,9 @@ _FREE = Price(Decimal(0), Decimal(0), Decimal(0))
 _LOCAL: dict[str, Any] = {"max_parallel_requests": 1, "context": 2048, "price": _FREE, "structured": "json_schema"}
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _PLAIN = (
-    "model",
-    "revision",
-    "route",
-    "key_env",
-    "rpm",
-    "tpm",
-    "max_parallel_requests",
-    "timeout",
-    "first_byte_timeout",
-    "context",
+    "model", "revision", "route", "key_env", "rpm", "tpm", "max_parallel_requests", "timeout", "first_byte_timeout", "context",
     "structured",
-)
+)  # fmt: skip
 
 
 def local_deployment() -> Deployment:

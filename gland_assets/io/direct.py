@@ -12,13 +12,14 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
-import aiohttp
-
 from gland_assets.io.wire import Answer, post
+
+if TYPE_CHECKING:
+    import aiohttp
 
 SEED = 7_046_029_254_386_353_087
 """Stands for the seed while a request's parameters are worked out: no provider's setting has this value."""
@@ -74,9 +75,9 @@ class Silent:
         """Logs nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Form:
-    """All that requests to one endpoint have in common that differ in text and seed alone."""
+    """All that requests to one endpoint have in common that differ in text and seed alone. Holds the key: not to be shown."""
 
     litellm: Any
     config: Any  # litellm's translator for the provider

@@ -55,8 +55,8 @@ TOO_LONG = re.compile(
 FILTERED = re.compile(r"content[_ ](?:filter|policy|management policy)|safety system|ResponsibleAIPolicy", re.IGNORECASE)
 SECRET_NAME = re.compile(r"key|token|secret|password|authorization|credential", re.IGNORECASE)
 OF_LIMITS = ("retry-after", "x-ratelimit-", "anthropic-ratelimit-")
-BROKEN = frozenset({"ReadError", "RemoteProtocolError", "ClientPayloadError", "ClientOSError", "ServerDisconnectedError"})
-"""Exceptions of httpx and aiohttp for a connection that broke off."""
+BROKEN = frozenset({"ReadError", "RemoteProtocolError", "ClientConnectionError", "ClientPayloadError", "ClientResponseError"})
+"""Exceptions of httpx and aiohttp for a connection that failed or broke off, or on which no HTTP was spoken; others descend from them."""
 
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
 """What reading a reply of an unexpected form ends in; litellm calls many of these a connection error."""
@@ -102,7 +102,7 @@ def _cause(error: BaseException, said: str) -> str:
             return "unreachable"
     if any(isinstance(each, TimeoutError) or type(each).__name__ in ("Timeout", "APITimeoutError") for each in chain):
         return "timeout"
-    if any(type(each).__name__ in BROKEN for each in chain):
+    if any(kind.__name__ in BROKEN for each in chain for kind in type(each).__mro__):
         return "connection"
     if any(type(each).__name__ == "APIConnectionError" for each in chain):
         return "provider_error" if any(isinstance(each, UNREADABLE) for each in chain) else "connection"

@@ -22,14 +22,12 @@ from gland_assets.core.cost import from_nanos, to_nanos
 from gland_assets.core.errors import WarehouseError
 from gland_assets.core.requests import Reply, Request
 from gland_assets.io.group_commits import GroupWriter
-from gland_assets.io.ledger_layout import BLOCK, DDL, LAYOUT, STORED, UNKNOWN, UPGRADES
+from gland_assets.io.ledger_layout import BLOCK, DDL, LAYOUT, UPGRADES
 from gland_assets.io.ledger_restore import remains, restore
+from gland_assets.io.ledger_writes import Done, Write, write
 from gland_assets.io.locks import try_lock
-from gland_assets.io.reservations import Refusal, Wish, add_paid, paid, release, release_all, reserve
+from gland_assets.io.reservations import Refusal, Wish, paid
 from gland_assets.io.sqlite import FAULTS, connect, explained
-
-_Write = tuple[str, tuple[Any, ...]]  # a statement in _STATEMENTS and its values
-_Done = int | Refusal | None  # what a reservation was answered with
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +51,12 @@ class Ledger:
         self._lock_path = warehouse / "locks" / "_ledger.lock"
         self._reader: sqlite3.Connection | None = None
         self.restored = 0
-        self._writer: GroupWriter[_Write, _Done] = GroupWriter(self.path, self._open, _write)
+        self._writer: GroupWriter[Write, Done] = GroupWriter(self.path, self._open, write)
 
     def _open(self) -> sqlite3.Connection:
         connection = connect(self.path, DDL, LAYOUT, upgrades=UPGRADES)
         try:
-            self.restored += restore(connection, self.folder, self._store, _write)
+            self.restored += restore(connection, self.folder, self._store, write)
         except (*FAULTS, WarehouseError) as error:
             connection.close()
             raise error if isinstance(error, WarehouseError) else explained(self.path, error) from None
@@ -224,66 +222,3 @@ class Ledger:
                 yield connection
             except FAULTS as error:
                 raise explained(self.path, error) from None
-
-
-_STATEMENTS = {
-    "build": "insert into builds(build_id, started_at, gland_version, taxonomy_hash) values (?, ?, ?, ?) on conflict do nothing",
-    "end": "update builds set ended_at = max(started_at, ?), outcome = ? where build_id = ?",
-    "reused": "update builds set reused = reused + ? where build_id = ?",
-    "prompt": "insert into prompts(prompt_hash, stage, name, text) values (?, ?, ?, ?) on conflict do nothing",
-}
-_FORGET = "update requests set request_key = request_key || '-' || number where request_key = ? returning number"
-# A reply that a killed prune had only begun to take out is still there, and is met again: the same payment, not another.
-_RECALL = """update or ignore requests set request_key = :request_key
-  where request_key > :request_key || '-' and request_key < :request_key || '.' and sent_at = :sent_at returning number"""
-_INSERT = f"insert into requests({', '.join(STORED)}) values ({', '.join('?' * len(STORED))}) on conflict do nothing"
-_ACCEPTED = "update requests set accepted = ? where request_key = ? and accepted is not ? returning number"
-_BUILD_SUMS = "update builds set calls = calls + 1, usd_nanos = usd_nanos + ?, unpriced = unpriced + ? where build_id = ?"
-_SPENDING = """insert into spending values (?, ?, 1, ?, ?, ?, ?) on conflict do update set calls = calls + 1,
-  prompt_tokens = prompt_tokens + excluded.prompt_tokens, completion_tokens = completion_tokens + excluded.completion_tokens,
-  usd_nanos = usd_nanos + excluded.usd_nanos, unpriced = unpriced + excluded.unpriced"""
-_TOUCH = "insert into blocks(block, version) values (?, 1) on conflict do update set version = version + 1"
-
-
-def _write(connection: sqlite3.Connection, writes: Sequence[_Write]) -> list[_Done]:
-    touched: set[int] = set()
-    done: list[_Done] = []
-    for statement, values in writes:
-        answer: _Done = None
-        if statement == "request":
-            touched.update(_write_request(connection, values))
-        elif statement == "forget":
-            touched.update(_blocks(connection.execute(_FORGET, values)))
-        elif statement == "reserve":
-            answer = reserve(connection, values[0])
-        elif statement == "release":
-            release(connection, values[0])
-        elif statement == "release all":
-            release_all(connection, values[0])
-        else:
-            connection.execute(_STATEMENTS[statement], values)
-        done.append(answer)
-    connection.executemany(_TOUCH, ((block,) for block in sorted(touched)))
-    return done
-
-
-def _write_request(connection: sqlite3.Connection, values: tuple[Any, ...]) -> list[int]:
-    """The blocks that changed."""
-    row = dict(zip(STORED, values, strict=True))
-    recalled = _blocks(connection.execute(_RECALL, row))
-    added = connection.execute(_INSERT, values)
-    if added.rowcount != 1:
-        if row["accepted"] == UNKNOWN:
-            return recalled
-        return recalled + _blocks(connection.execute(_ACCEPTED, (row["accepted"], row["request_key"], row["accepted"])))
-    assert added.lastrowid is not None
-    priced, unpriced = row["usd_nanos"] or 0, int(row["usd_nanos"] is None)
-    # A shared store holds what other projects' builds have paid, too: that is none of this budget.
-    if connection.execute(_BUILD_SUMS, (priced, unpriced, row["build_id"])).rowcount:
-        add_paid(connection, priced, row["prompt_tokens"] + row["completion_tokens"])
-    connection.execute(_SPENDING, (row["discipline"], row["stage"], row["prompt_tokens"], row["completion_tokens"], priced, unpriced))
-    return [(added.lastrowid - 1) // BLOCK]
-
-
-def _blocks(changed: sqlite3.Cursor) -> list[int]:
-    return [(number - 1) // BLOCK for (number,) in changed.fetchall()]

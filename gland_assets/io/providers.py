@@ -12,9 +12,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
-
-from aiohttp import ClientSession
+from typing import TYPE_CHECKING, Any
 
 from gland_assets.core.cost import estimate_tokens
 from gland_assets.core.project import Deployment
@@ -26,6 +24,9 @@ from gland_assets.io.direct import Forms
 from gland_assets.io.extras import lacking_extra
 from gland_assets.io.faults import ProviderFault, Redactor, fault_of, limits_of
 from gland_assets.io.wire import open_session
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 OPENAI_LIKE = (
     "openai/", "hosted_vllm/", "openai_like/", "custom_openai/", "text-completion-openai/", "aiohttp_openai/", "llamafile/", "lm_studio/",

@@ -24,6 +24,8 @@ from gland_assets.io.providers import Completion, Providers
 SHORT_S = 30.0  # of peace that a server asks for: it is waited for, even where another deployment could answer
 WAKE_S = 1.0  # the longest time between two looks whether one is awake again
 OUTAGES = Outages()
+UNCALLED = ("missing_key", "missing_package")
+"""Causes that stand before any call."""
 LEARNED = 0.1  # weight of the newest reply's length in the mean
 
 
@@ -119,7 +121,7 @@ class Sender:
                 continue
             except ProviderFault as fault:
                 last = fault
-                calls[name] += fault.cause != "missing_key"
+                calls[name] += fault.cause not in UNCALLED
             if self._waits.allow(last, calls[name]):
                 self._on_retry(request, name, last)
                 await asyncio.sleep(self._waits.before(calls[name] - 1, last.retry_after))
@@ -212,6 +214,7 @@ class Sender:
         where = ", ".join(deployment.api_base) or deployment.route or deployment.model
         what = {
             "missing_key": f"set {deployment.key_env} to its key",
+            "missing_package": "install it, and run again",
             "auth_error": f"check the key in {deployment.key_env or 'its environment variable; name it as key_env'}",
             "out_of_credit": "top up the account, or name another deployment",
             "forbidden": f"see that its key may use {deployment.model}",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
-
+from gland_assets import __version__
 from gland_assets.io.faults import ProviderFault
+
+if TYPE_CHECKING:
+    import aiohttp
 
 MOST_BYTES = 32 * 2**20
 """The longest body that is read, unpacked: some hundred times the longest reply a model gives."""
@@ -26,8 +28,13 @@ class Answer:
 
 def open_session(ssl: Any) -> aiohttp.ClientSession:
     """A session of the running event loop that trusts what `ssl` trusts. How many calls are under way at once is for the slots to say."""
+    import aiohttp  # here: a build that reuses everything does without
+
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=ssl), cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
+        connector=aiohttp.TCPConnector(limit=0, ssl=ssl),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        headers={"User-Agent": f"gland/{__version__}"},
     )
 
 

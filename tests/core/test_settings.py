@@ -209,6 +209,7 @@ revision = "ckpt-1200"
 context = 32_768
 structured = "json_object"
 timeout = 300
+first_byte_timeout = 20
 extra = { top_k = 20, chat_template_kwargs = { enable_thinking = false } }
 [dedup]
 threshold = 0.8
@@ -217,6 +218,7 @@ threshold = 0.8
     )
     big = project.deployments["big"]
     assert big.identity == "hosted_vllm/big@ckpt-1200"
+    assert big.first_byte_timeout == 20
     assert (big.api_base, big.timeout, big.structured) == (("http://n1:8000/v1", "http://n2:8000/v1"), 300.0, "json_object")
     assert big.extra == {"top_k": 20, "chat_template_kwargs": {"enable_thinking": False}}
     assert (project.store_path, project.dedup.threshold, project.name) == (HOME / "shared/responses.sqlite", 0.8, "crafts")

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from gland_assets.core.errors import WarehouseError
 from gland_assets.core.tables import TABLES
 from gland_assets.io import ledger as ledger_module
-from gland_assets.io import ledger_export
+from gland_assets.io import ledger_export, ledger_writes
 from gland_assets.io.ledger import Ledger, Spent
 from gland_assets.io.ledger_layout import UNKNOWN
 from gland_assets.io.store import ResponseStore
@@ -161,7 +161,8 @@ def test_an_empty_ledger_exports_typed_files_without_rows(ledger: Ledger) -> Non
 
 
 def test_requests_are_exported_in_blocks_and_only_changed_ones_are_written(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "BLOCK", 10)
+    for module in (ledger_module, ledger_writes):
+        monkeypatch.setattr(module, "BLOCK", 10)
     for number in range(25):
         ledger.record(reply(f"key-{number:02}"), request(), True)
     ledger.sync()

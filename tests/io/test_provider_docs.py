@@ -100,3 +100,23 @@ def test_a_missing_package_is_named(server: ModelServer, tmp_path: Path, monkeyp
     assert server.count == 0
     (fault,) = check_environment(load_project(tmp_path / "taxonomy.toml"), {})
     assert (fault.line, package in fault.fix) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"), [("429", "rate_limited"), ("401", "auth_error"), ("503", "provider_error"), ("reset", "connection")]
+)
+@pytest.mark.parametrize("name", ["azure", "gemini", "bedrock", "vertex"])
+@pytest.mark.usefixtures("clouds")
+def test_what_a_cloud_refuses_has_its_name(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str, cause: str
+) -> None:
+    found = replace(declared(tmp_path, name), api_base=(server.root,))
+    if found.key_env:
+        monkeypatch.setenv(found.key_env, KEY)
+    server.fail(kind, message=f"not now, {KEY}")
+    with pytest.raises(ProviderFault) as raised:
+        asyncio.run(Providers({name: found}).complete(name, request()))
+    assert raised.value.cause == cause
+    assert KEY not in str(raised.value)
+    assert raised.value.__context__ is None
+    assert server.count == 1

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from gland_assets.core.project import Deployment
+from gland_assets.core.project import Deployment, StageSettings
 from gland_assets.core.requests import Message, Request
 from gland_assets.core.structured import check_schema, json_of
 from gland_assets.io import direct
@@ -120,6 +122,22 @@ def test_litellms_steps_are_those_that_the_direct_road_takes(name: str) -> None:
     assert not config.uses_async_transform_request
 
 
+@given(
+    st.sampled_from(["openai", "o3", "hosted_vllm", "mistral", "deepseek", "ollama_chat", "anthropic"]),
+    st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant"]), st.text(min_size=1)), max_size=3),
+    st.text(min_size=1),
+    st.builds(StageSettings, st.just(("main",)), st.floats(0, 2), st.floats(0.01, 1), st.integers(1, 4000)),
+    st.integers(0, 2**31 - 1),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_asked_both_roads_ask_it_alike(
+    server: ModelServer, name: str, talk: list[Message], last: str, chosen: StageSettings, seed: int
+) -> None:
+    messages = (*talk, Message("user", last))
+    direct_road, long = both(server, request(messages=messages, settings=chosen, seed=seed), there(server, name))
+    assert direct_road == long
+
+
 @pytest.mark.parametrize("structured", ["json_schema", "json_object", "none", "no schema"])
 @pytest.mark.parametrize("name", MODELS)
 def test_both_roads_send_and_read_the_same(server: ModelServer, name: str, structured: Any) -> None:
@@ -204,6 +222,13 @@ def test_requests_leave_no_trace_in_one_another(server: ModelServer) -> None:
     done = asyncio.run(all_at_once())
     assert done[:6] == done[6:]
     assert done[:6] == [outcome(one, declared) for one in asked]
+
+
+@pytest.mark.parametrize("name", ["openai", "hosted_vllm", "llamafile", "lm_studio", "litellm_proxy"])
+def test_a_server_of_ones_own_is_not_sent_the_openai_key(server: ModelServer, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-openai")
+    done, long = both(server, request(), deployment(server.url, model=MODELS[name]))
+    assert done[2]["authorization"] == long[2]["authorization"] == "Bearer none"
 
 
 def test_the_key_and_the_place_may_come_from_the_environment(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:

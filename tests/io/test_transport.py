@@ -186,12 +186,35 @@ def test_thought_is_no_part_of_the_text(server: ModelServer, road: str, name: st
 
 @given(st.text(), st.text())
 def test_a_thought_is_what_a_text_begins_with(thought: str, text: str) -> None:
-    if "think>" in thought + text or "thinking>" in thought + text:
+    if "think" in thought + text:
         return
     assert without_thought(text) == (text, False)
-    for opened in ("<think>", "<thinking>", "", "\n<think>"):
-        assert without_thought(f"{opened}{thought}</{opened.strip('<>' + chr(10)) or 'think'}>\n\n{text}") == (text.lstrip(), True)
+    for opened in ("<think>", "\n<think>\n", ""):
+        assert without_thought(f"{opened}{thought}\n</think>\n\n{text}") == (text.lstrip(), True)
+    assert without_thought(f"<thinking>{thought}</thinking>{text}") == (text.lstrip(), True)
     assert without_thought(f"<think>{thought}") == ("", True)
+
+
+@pytest.mark.parametrize("text", ["The tag </think> ends it.", "Write `<think>` first, then `</think>`.", "think> <think >"])
+def test_an_answer_about_thought_is_no_thought(text: str) -> None:
+    assert without_thought(text) == (text, False)
+
+
+@pytest.mark.parametrize("said", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", b""])
+def test_a_server_that_speaks_no_http_is_a_failed_connection(road: str, said: bytes) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        writer.close()
+
+    async def ask() -> ProviderFault:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(ProviderFault) as raised:
+                await Providers({"main": deployment(f"http://127.0.0.1:{port}/v1")}).complete("main", request())
+            return raised.value
+
+    assert asyncio.run(ask()).cause == "connection"
 
 
 @pytest.mark.parametrize("name", ["openai", "hosted_vllm", "anthropic", "ollama_chat"])
