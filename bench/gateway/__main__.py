@@ -30,7 +30,13 @@ from bench.peers.tools import CURATOR, DATA_DESIGNER, DISTILABEL, SDG_HUB, Tool,
 LATENCY_S = 0.2
 LONG_LATENCY_S = 0.005
 PEERS = {tool.name: tool for tool in (DISTILABEL, CURATOR, DATA_DESIGNER, SDG_HUB)}
-COUNTS = {"gland": (1000, 5000), "aiohttp": (1000, 5000), "litellm": (500, 2500), **dict.fromkeys(PEERS, (250, 1250))}
+COUNTS = {
+    "gland": (1000, 5000),
+    "gland_twice": (1000, 5000),
+    "aiohttp": (1000, 5000),
+    "litellm": (500, 2500),
+    **dict.fromkeys(PEERS, (250, 1250)),
+}
 """Requests of the small and of the large run."""
 
 LONG = 100_000
@@ -144,7 +150,9 @@ def long_run(count: int, parallel: int) -> None:
 def main() -> None:
     """Measures what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clients", nargs="*", metavar="CLIENT", default=[*CLIENTS], help=", ".join(COUNTS))
+    parser.add_argument(
+        "clients", nargs="*", metavar="CLIENT", default=[client for client in COUNTS if client in CLIENTS], help=", ".join(COUNTS)
+    )
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--parallel", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--venvs", type=Path, help="folder of the peers' environments; a temporary one unless given")

@@ -6,6 +6,7 @@ A request comes before the clock starts: what is loaded at the first call is sta
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -32,22 +33,25 @@ def prompts(count: int) -> Callable[[int], str]:
     return lambda number: f"{shared[number % SHARED]}Write an answer to question {number:08} of {count:08}."
 
 
-async def timed(send: Send, count: int, width: int) -> float:
-    """Seconds for all but the first of the requests, `width` tasks asking at a time."""
+async def timed(send: Send, count: int, width: int, first: int = 0, ready: Callable[[], None] = lambda: None) -> float:
+    """Seconds for all but the first of the requests, `width` tasks asking at a time; they begin when `ready` returns."""
     from gland_assets.core.fanout import each
 
     prompt = prompts(count)
-    assert (await send(prompt(0))).startswith("Answer ")
+    assert (await send(prompt(first))).startswith("Answer ")
+    ready()
 
     async def one(number: int) -> None:
         assert (await send(prompt(number))).startswith("Answer ")
 
     began = time.perf_counter()
-    await each(range(1, count + 1), one, width)
+    await each(range(first + 1, first + count + 1), one, width)
     return time.perf_counter() - began
 
 
-def gland(url: str, count: int, parallel: int, folder: Path) -> float:
+def gland(
+    url: str, count: int, parallel: int, folder: Path, first: int = 0, ready: Callable[[], None] = lambda: None
+) -> float:  # fmt: skip
     """Through the gateway, each reply stored, in the ledger and judged, as in a build; what waits for a slot waits as there."""
     from dataclasses import replace
 
@@ -74,9 +78,40 @@ def gland(url: str, count: int, parallel: int, folder: Path) -> float:
             return text
 
         try:
-            return asyncio.run(timed(send, count, WIDTH))
+            return asyncio.run(timed(send, count, WIDTH, first, ready))
         finally:
             gateway.close()
+
+
+def gland_twice(url: str, count: int, parallel: int, folder: Path) -> float:
+    """The same by two processes over one warehouse, as two workers of a build: what is in flight is counted over both."""
+    half = count // 2
+    line = [sys.executable, "-m", "bench.gateway.clients", "gland_half", url, str(half), str(parallel), str(folder)]
+    crew = [
+        subprocess.Popen([*line, str(number * (half + 1))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for number in (0, 1)
+    ]
+    for one in crew:
+        assert one.stdout is not None and one.stdout.readline() == "ready\n"
+    began = time.perf_counter()
+    for one in crew:
+        assert one.stdin is not None
+        print("go", file=one.stdin, flush=True)
+    for one in crew:
+        assert one.stdout is not None
+        float(one.stdout.readline())
+    took = time.perf_counter() - began
+    assert [one.wait() for one in crew] == [0, 0]
+    return took
+
+
+def gland_half(url: str, count: int, parallel: int, folder: Path) -> float:
+    """One of the two: says when it is ready, and waits for the word."""
+
+    def ready() -> None:
+        print("ready", flush=True)
+        sys.stdin.readline()
+
+    return gland(url, count, parallel, folder, int(sys.argv[6]), ready)
 
 
 def aiohttp(url: str, count: int, parallel: int, folder: Path) -> float:
@@ -112,8 +147,8 @@ def litellm(url: str, count: int, parallel: int, folder: Path) -> float:
     return asyncio.run(timed(send, count, parallel))
 
 
-CLIENTS = {"gland": gland, "aiohttp": aiohttp, "litellm": litellm}
+CLIENTS = {"gland": gland, "gland_twice": gland_twice, "gland_half": gland_half, "aiohttp": aiohttp, "litellm": litellm}
 
 if __name__ == "__main__":
-    client, url, number, parallel, folder = sys.argv[1:]
+    client, url, number, parallel, folder = sys.argv[1:6]
     print(CLIENTS[client](url, int(number), int(parallel), Path(folder)))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
+from gland_assets.io.plain import plain_reply
 from gland_assets.io.wire import Answer, post
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Form:
     headers: Mapping[str, str]
     settings: str  # JSON: the parameters as the provider knows them, and those for its body alone, with SEED for the seed
     json_mode: bool
+    plain: bool  # its replies are OpenAI's own, read by litellm as those
     params: Mapping[str, Any]  # litellm_params
 
     async def ask(
@@ -122,6 +124,8 @@ class Form:
         raise failed
 
     def _read(self, answer: Answer, messages: list[dict[str, str]], optional: Any, params: Any, body: Any) -> Any:
+        if self.plain and answer.status == 200 and (read := plain_reply(answer.body)) is not None:
+            return read
         import httpx  # litellm's; its transforms take no other response
 
         if not 200 <= answer.status < 300:
@@ -224,7 +228,9 @@ def _form(litellm: Any, arguments: Mapping[str, Any]) -> Form | None:
     proxy = _proxy(url)
     if proxy is not None and not proxy.startswith("http"):  # SOCKS, which aiohttp does not speak
         return None
-    return Form(litellm, config, provider, model, url, proxy, key, headers, json.dumps([optional, extra_body]), json_mode, params)
+    read_as_openai = type(config).transform_response is litellm.OpenAIGPTConfig.transform_response
+    plain = read_as_openai and not json_mode and not (home.sdk and provider != "openai")
+    return Form(litellm, config, provider, model, url, proxy, key, headers, json.dumps([optional, extra_body]), json_mode, plain, params)
 
 
 def _optional(litellm: Any, arguments: Mapping[str, Any], model: str, provider: str) -> dict[str, Any]:

@@ -21,6 +21,8 @@ B = TypeVar("B")
 GROUP = 2000  # most items in one commit
 APART_S = 0.01
 """Between the beginnings of two commits, unless somebody waits for all of it: an item more in a commit costs a tenth of a commit."""
+LAZY_S = 0.25
+"""The same while nobody waits for any item."""
 
 
 class GroupWriter(Generic[A, B]):
@@ -35,6 +37,7 @@ class GroupWriter(Generic[A, B]):
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._hurry = threading.Event()
+        self._lazy = False
         self._failure: WarehouseError | None = None
 
     def post(self, item: A) -> None:
@@ -48,6 +51,8 @@ class GroupWriter(Generic[A, B]):
         """
         done: asyncio.Future[B] = asyncio.get_running_loop().create_future()
         self._put((item, done))
+        if self._lazy:
+            self._hurry.set()
         return await done
 
     def flush(self) -> None:
@@ -82,8 +87,10 @@ class GroupWriter(Generic[A, B]):
         began, more = 0.0, True
         while more:
             entries = [self._queue.get()]
+            self._lazy = isinstance(entries[0], tuple) and entries[0][1] is None
             # Asleep rather than at the queue: each item that arrives there would wake this thread.
-            self._hurry.wait(max(0.0, began + APART_S - time.monotonic()))
+            self._hurry.wait(max(0.0, began + (LAZY_S if self._lazy else APART_S) - time.monotonic()))
+            self._lazy = False
             self._hurry.clear()
             with suppress(Empty):
                 while len(entries) < GROUP:

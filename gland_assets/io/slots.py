@@ -61,7 +61,10 @@ class Slots:
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
         """Holds a slot, waiting for one as long as it takes; in this process, who came first is served first."""
-        queue = self._queues.setdefault(asyncio.get_running_loop(), _Queue())
+        loop = asyncio.get_running_loop()
+        queue = self._queues.get(loop)
+        if queue is None:
+            queue = self._queues[loop] = _Queue()
         self._file.want(1)
         try:
             number = await self._acquire(queue)
