@@ -37,7 +37,7 @@ class GroupWriter(Generic[A, B]):
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._hurry = threading.Event()
-        self._lazy = False
+        self._lazy = self._awaited = False
         self._failure: WarehouseError | None = None
 
     def post(self, item: A) -> None:
@@ -51,6 +51,7 @@ class GroupWriter(Generic[A, B]):
         """
         done: asyncio.Future[B] = asyncio.get_running_loop().create_future()
         self._put((item, done))
+        self._awaited = True  # after it is queued: the writer takes this back before it empties the queue
         if self._lazy:
             self._hurry.set()
         return await done
@@ -87,10 +88,11 @@ class GroupWriter(Generic[A, B]):
         began, more = 0.0, True
         while more:
             entries = [self._queue.get()]
-            self._lazy = isinstance(entries[0], tuple) and entries[0][1] is None
+            self._lazy = True
+            self._lazy = not self._awaited
             # Asleep rather than at the queue: each item that arrives there would wake this thread.
             self._hurry.wait(max(0.0, began + (LAZY_S if self._lazy else APART_S) - time.monotonic()))
-            self._lazy = False
+            self._lazy = self._awaited = False
             self._hurry.clear()
             with suppress(Empty):
                 while len(entries) < GROUP:
