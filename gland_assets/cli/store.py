@@ -148,7 +148,7 @@ def _builds_said(sums: Sequence[Sum], own: frozenset[str]) -> str:
         if some:
             builds = len({each.build_id for each in some})
             replies = render.several(sum(each.replies for each in some), "reply", "replies")
-            said.append(f"{render.several(builds, 'build')} of {whose} paid {replies}")
+            said.append(f"{render.several(builds, 'build')} of {whose} paid for {replies}")
     return "; ".join(said)
 
 

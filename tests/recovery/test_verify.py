@@ -111,4 +111,4 @@ def test_stats_sums_what_the_ledger_knows(built: Built) -> None:
     assert sum(each["replies"] for each in shown["by_stage"].values()) == sum(each["replies"] for each in shown["by_model"].values())
     assert shown["kept_bytes"] < shown["text_bytes"] and shown["network_disk"] is None
     said = gland(built.folder, "store", "stats").out
-    assert f"{built.calls} replies" in said and f"1 build of this project paid {built.calls} replies" in said and "questions" in said
+    assert f"{built.calls} replies" in said and f"1 build of this project paid for {built.calls} replies" in said and "questions" in said
