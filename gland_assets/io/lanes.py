@@ -17,6 +17,8 @@ from gland_assets.io.slots import Slots
 
 T = TypeVar("T")
 
+LOOK_S = 1.0  # how old what was seen of a rest may be
+
 Change = Callable[[Pace, float], None]
 """What an event does to the pace, at a time of the monotonic clock."""
 
@@ -43,7 +45,7 @@ class Lane:
         self._outages, self._obeyed = replace(outages, probe=max(outages.probe, deployment.timeout)), obeyed
         self._rates = Rates(1 if deployment.local else deployment.max_parallel_requests, deployment.rpm, deployment.tpm)
         self._slots = Slots(None if deployment.local else locks / f"_lane-{deployment.name}-{endpoint}.lock", self._rates.parallel)
-        self._rests_until = self._held_until = 0.0  # as last seen
+        self._rests_until = self._held_until = self._looked_at = 0.0  # as last seen, and when
         self.counts_tokens = deployment.tpm is not None
 
     def close(self) -> None:
@@ -53,6 +55,8 @@ class Lane:
     def serves(self, most: float) -> bool:
         """Whether it serves within `most` seconds, as far as is known here."""
         now = time.monotonic()
+        if self._rests_until > now and now - self._looked_at >= LOOK_S:  # another process may have found it well
+            self._look(lambda pace: None)
         return self._rests_until <= now and self._held_until - now <= most
 
     def away(self) -> tuple[float, float]:
@@ -136,7 +140,7 @@ class Lane:
     def _look(self, change: Callable[[Pace], T]) -> T:
         def looked(pace: Pace) -> T:
             answer = change(pace)
-            self._rests_until, self._held_until = pace.rests_until, pace.held_until
+            self._rests_until, self._held_until, self._looked_at = pace.rests_until, pace.held_until, time.monotonic()
             self._slots.limit = pace.parallel(self._rates)
             return answer
 
