@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from gland_assets.core.errors import WarehouseError
-from gland_assets.io.slots import Slots
+from gland_assets.io.slots import Slots, _Shared
 
 TAKES = """
 import asyncio, sys, time
@@ -170,7 +171,7 @@ def test_a_lock_that_fails_is_told_to_those_who_wait(tmp_path: Path) -> None:
 
         waiting = [asyncio.create_task(one()) for _ in range(3)]
         await asyncio.sleep(0)
-        descriptor = slots._file._descriptor  # type: ignore[union-attr]
+        descriptor = cast(_Shared, slots._file)._descriptor
         kept, unusable = os.dup(descriptor), os.open(tmp_path / "a.lock", os.O_RDONLY)
         os.dup2(unusable, descriptor)  # a file that may only be read takes no lock to write
         told = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 20)
