@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from gland_assets.core.hashing import digest
 from gland_assets.core.headroom import Headroom, Room, headroom
 from gland_assets.core.pacing import Outages, Pace, Rates, Ticket
 from gland_assets.core.project import Deployment
@@ -36,6 +37,12 @@ class Turn:
     settled: bool = False
 
 
+def _file(deployment: Deployment, endpoint: int) -> str:
+    """Named by where it leads, too: what was found out about one address says nothing of the one that takes its place."""
+    where = (deployment.route or deployment.model, *deployment.api_base[endpoint : endpoint + 1])
+    return f"_lane-{deployment.name}-{digest(where)[:12]}.lock"
+
+
 class Lane:
     """One endpoint. The bundled model has none to share: each process loads its own, and asks it one thing at a time."""
 
@@ -44,7 +51,7 @@ class Lane:
         self.deployment, self.endpoint, self.load, self.sent = deployment, endpoint, 0, 0
         self._outages, self._obeyed = replace(outages, probe=max(outages.probe, deployment.timeout)), obeyed
         self._rates = Rates(1 if deployment.local else deployment.max_parallel_requests, deployment.rpm, deployment.tpm)
-        self._slots = Slots(None if deployment.local else locks / f"_lane-{deployment.name}-{endpoint}.lock", self._rates.parallel)
+        self._slots = Slots(None if deployment.local else locks / _file(deployment, endpoint), self._rates.parallel)
         self._rests_until = self._held_until = self._looked_at = 0.0  # as last seen, and when
         self.counts_tokens = deployment.tpm is not None
 

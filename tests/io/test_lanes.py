@@ -163,6 +163,18 @@ def test_what_one_process_finds_well_again_the_others_take_back_too(server: Mode
         assert asyncio.run(send(other, *questions(1, BOTH, 30)))[0].deployment == "main"
 
 
+def test_an_address_that_is_corrected_is_asked_at_once(server: ModelServer, spare: ModelServer, tmp_path: Path) -> None:
+    weary = replace(BRISK, outages=replace(OUTAGES, first=600.0, longest=600.0))
+    server.fail("503", times=100_000)
+    with sending(tmp_path, deployment(server.url), deployment(spare.url, "spare"), waits=weary) as sender:
+        assert asyncio.run(send(sender, *questions(1, BOTH)))[0].deployment == "spare"  # the first rests from now on
+        assert asyncio.run(send(sender, *questions(1, BOTH, 1)))[0].deployment == "spare"
+    called = server.count
+    with sending(tmp_path, deployment(spare.url), waits=weary) as sender:
+        assert asyncio.run(asyncio.wait_for(send(sender, *questions(1)), 60))[0].deployment == "main"
+    assert server.count == called
+
+
 def test_an_outage_without_another_deployment_is_waited_out_and_costs_no_request(server: ModelServer, tmp_path: Path) -> None:
     with sending(tmp_path, deployment(server.url, max_parallel_requests=8)) as sender:
         asyncio.run(send(sender, *questions(1)))
