@@ -7,10 +7,11 @@ import json
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 BLANK = "[key]"
 LEAST = 6  # characters: a shorter value is no key, and blanking it would tear texts apart
+SECRET_NAME = re.compile(r"key|token|secret|password|authorization|credential", re.IGNORECASE)
 USERINFO = re.compile(r"(://)([^/@\s]+)@")
 
 
@@ -24,10 +25,10 @@ def blanked(text: str, secrets: Iterable[str]) -> str:
 
 
 def in_address(url: str) -> list[str]:
-    """What is secret in a URL: its user name with the password, and the password alone, as they are sent."""
+    """What is secret in a URL: its user name with the password, the password alone, and parameters named like a key, as they are sent."""
     found = USERINFO.search(url)
     pair = unquote(found[2]) if found else ""
-    return [pair, pair.partition(":")[2]]
+    return [pair, pair.partition(":")[2], *(value for name, value in parse_qsl(urlsplit(url).query) if SECRET_NAME.search(name))]
 
 
 @lru_cache(maxsize=8)

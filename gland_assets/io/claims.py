@@ -16,7 +16,9 @@ from pathlib import Path
 
 from gland_assets.io.sqlite import explained, give_to_group
 
-POLL_S = 0.02
+POLL_S, LONGEST_POLL_S = 0.02, 0.25
+"""Between two looks whether a claim is free: sooner at first; later on, for a thousand may wait, and a reply takes its time."""
+
 DIGITS = 15  # of a key's hex digits: a file has 2**63 places
 TAKEN = (errno.EACCES, errno.EAGAIN)
 
@@ -31,9 +33,10 @@ class Claims:
     @asynccontextmanager
     async def claimed(self, key: str) -> AsyncIterator[None]:
         """While no other process asks for this request. Raises WarehouseError."""
-        place = int(key[:DIGITS], 16)
+        place, wait = int(key[:DIGITS], 16), POLL_S
         while not self._lock(place):
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(wait)
+            wait = min(LONGEST_POLL_S, 1.5 * wait)
         try:
             yield
         finally:

@@ -13,7 +13,7 @@ from enum import Enum
 from math import isfinite
 from typing import Any
 
-from gland_assets.core.redaction import blanked, in_address
+from gland_assets.core.redaction import SECRET_NAME, blanked, in_address
 from gland_assets.core.requests import PASSING
 
 
@@ -53,7 +53,6 @@ TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 FILTERED = re.compile(r"content[_ ](?:filter|policy|management policy)|safety system|ResponsibleAIPolicy", re.IGNORECASE)
-SECRET_NAME = re.compile(r"key|token|secret|password|authorization|credential", re.IGNORECASE)
 OF_LIMITS = ("retry-after", "x-ratelimit-", "anthropic-ratelimit-")
 BROKEN = frozenset({"ReadError", "RemoteProtocolError", "ClientConnectionError", "ClientPayloadError", "ClientResponseError"})
 """Exceptions of httpx and aiohttp for a connection that failed or broke off, or on which no HTTP was spoken; others descend from them."""

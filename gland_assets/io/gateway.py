@@ -92,9 +92,9 @@ class Gateway:
     async def _quiet(self, here: _Loop, fault: GlandError) -> GlandError:
         """`fault`, once no call is under way: who raises it makes those who wait for others' rows call them off."""
         here.askers.discard(_this_task())  # it ends already: the watch need not call it off
+        here.ended = here.ended or fault  # now, or calls would follow calls for as long as any are under way
         while here.paying:
             await asyncio.sleep(STOP_POLL_S)
-        here.ended = here.ended or fault
         return fault
 
     async def _walk(self, request: Request, accept: Callable[[Reply], T], here: _Loop, again: bool) -> tuple[T, Reply]:

@@ -36,8 +36,8 @@ class GroupWriter(Generic[A, B]):
         self._queue: SimpleQueue[tuple[A, asyncio.Future[B] | None] | threading.Event] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._hurry = threading.Event()
-        self._lazy = self._awaited = False
+        self._hurry = threading.Event()  # somebody waits for all of it
+        self._awaited = threading.Event()  # somebody waits for an item
         self._failure: WarehouseError | None = None
 
     def post(self, item: A) -> None:
@@ -51,9 +51,7 @@ class GroupWriter(Generic[A, B]):
         """
         done: asyncio.Future[B] = asyncio.get_running_loop().create_future()
         self._put((item, done))
-        self._awaited = True  # after it is queued: the writer takes this back before it empties the queue
-        if self._lazy:
-            self._hurry.set()
+        self._awaited.set()
         return await done
 
     def flush(self) -> None:
@@ -61,7 +59,7 @@ class GroupWriter(Generic[A, B]):
         if self._thread is not None:
             done = threading.Event()
             self._put(done)
-            self._hurry.set()
+            self._wake()
             done.wait()
         failure, self._failure = self._failure, None
         if failure is not None:
@@ -73,8 +71,12 @@ class GroupWriter(Generic[A, B]):
             thread, self._thread = self._thread, None
             if thread is not None:
                 self._queue.put(_END)
-                self._hurry.set()
+                self._wake()
                 thread.join()
+
+    def _wake(self) -> None:
+        self._hurry.set()
+        self._awaited.set()
 
     def _put(self, entry: tuple[A, asyncio.Future[B] | None] | threading.Event) -> None:
         with self._lock:
@@ -88,15 +90,16 @@ class GroupWriter(Generic[A, B]):
         began, more = 0.0, True
         while more:
             entries = [self._queue.get()]
-            self._lazy = True
-            self._lazy = not self._awaited
             # Asleep rather than at the queue: each item that arrives there would wake this thread.
-            self._hurry.wait(max(0.0, began + (LAZY_S if self._lazy else APART_S) - time.monotonic()))
-            self._lazy = self._awaited = False
+            self._hurry.wait(max(0.0, began + APART_S - time.monotonic()))
+            self._awaited.wait(max(0.0, began + LAZY_S - time.monotonic()))
             self._hurry.clear()
+            self._awaited.clear()
             with suppress(Empty):
                 while len(entries) < GROUP:
                     entries.append(self._queue.get_nowait())
+            if len(entries) == GROUP:  # what is left over may be waited for
+                self._awaited.set()
             marks = [entry for entry in entries if isinstance(entry, threading.Event)]
             batch = [entry for entry in entries if not isinstance(entry, threading.Event)]
             if batch:

@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from gland_assets.core.hashing import digest
 from gland_assets.core.headroom import Headroom, Room, headroom
 from gland_assets.core.pacing import Outages, Pace, Rates, Ticket
 from gland_assets.core.project import Deployment
 from gland_assets.io.slots import Slots
 
 T = TypeVar("T")
+
+LOOK_S = 1.0  # how old what was seen of a rest may be
 
 Change = Callable[[Pace, float], None]
 """What an event does to the pace, at a time of the monotonic clock."""
@@ -34,6 +37,12 @@ class Turn:
     settled: bool = False
 
 
+def _file(deployment: Deployment, endpoint: int) -> str:
+    """Named by where it leads, too: what was found out about one address says nothing of the one that takes its place."""
+    where = (deployment.route or deployment.model, *deployment.api_base[endpoint : endpoint + 1])
+    return f"_lane-{deployment.name}-{digest(where)[:12]}.lock"
+
+
 class Lane:
     """One endpoint. The bundled model has none to share: each process loads its own, and asks it one thing at a time."""
 
@@ -42,8 +51,8 @@ class Lane:
         self.deployment, self.endpoint, self.load, self.sent = deployment, endpoint, 0, 0
         self._outages, self._obeyed = replace(outages, probe=max(outages.probe, deployment.timeout)), obeyed
         self._rates = Rates(1 if deployment.local else deployment.max_parallel_requests, deployment.rpm, deployment.tpm)
-        self._slots = Slots(None if deployment.local else locks / f"_lane-{deployment.name}-{endpoint}.lock", self._rates.parallel)
-        self._rests_until = self._held_until = 0.0  # as last seen
+        self._slots = Slots(None if deployment.local else locks / _file(deployment, endpoint), self._rates.parallel)
+        self._rests_until = self._held_until = self._looked_at = 0.0  # as last seen, and when
         self.counts_tokens = deployment.tpm is not None
 
     def close(self) -> None:
@@ -53,6 +62,8 @@ class Lane:
     def serves(self, most: float) -> bool:
         """Whether it serves within `most` seconds, as far as is known here."""
         now = time.monotonic()
+        if self._rests_until > now and now - self._looked_at >= LOOK_S:  # another process may have found it well
+            self._look(lambda pace: None)
         return self._rests_until <= now and self._held_until - now <= most
 
     def away(self) -> tuple[float, float]:
@@ -136,7 +147,7 @@ class Lane:
     def _look(self, change: Callable[[Pace], T]) -> T:
         def looked(pace: Pace) -> T:
             answer = change(pace)
-            self._rests_until, self._held_until = pace.rests_until, pace.held_until
+            self._rests_until, self._held_until, self._looked_at = pace.rests_until, pace.held_until, time.monotonic()
             self._slots.limit = pace.parallel(self._rates)
             return answer
 

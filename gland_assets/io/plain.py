@@ -10,6 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 KNOWN = frozenset({"role", "content"})  # keys of a message; any other has to be empty
+DETAILS = frozenset({"prompt_tokens_details", "completion_tokens_details"})
+COUNTED = ("cache", "reasoning")  # in the name of another key of the usage: a provider's own count, which litellm knows how to read
 ENDS = ("stop", "length")  # what litellm hands on as it is
 
 
@@ -24,9 +26,10 @@ def plain_reply(body: bytes) -> Any | None:
         cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
         reasoning = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
         simple = not any(message[key] for key in message.keys() - KNOWN) and not reply.get("error")
+        simple = simple and not any(usage[key] and any(word in key for word in COUNTED) for key in usage.keys() - DETAILS)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    if not simple or ends not in ENDS or not isinstance(content, str) or not isinstance(model, str) or "think" in content:
+    if not simple or ends not in ENDS or not isinstance(content, str) or not isinstance(model, str) or "think>" in content:
         return None
     if any(type(count) is not int for count in (*told, cached, reasoning)):
         return None

@@ -26,7 +26,7 @@ class ProbeResult:
     """What one endpoint of one deployment did with one tiny request."""
 
     deployment: str
-    endpoint: str | None  # of api_base; None: the provider's own
+    endpoint: str | None  # of api_base, free of keys; None: the provider's own
     ok: bool  # it answered, and its key is good
     model: str | None  # as it calls itself
     form: Structured  # how it was asked for JSON
@@ -48,7 +48,7 @@ async def probe(project: Project) -> list[ProbeResult]:
 
 async def _probe(providers: Providers, deployment: Deployment, endpoint: int) -> ProbeResult:
     name, form, price = deployment.name, deployment.structured, price_of(deployment)
-    place = deployment.api_base[endpoint] if deployment.api_base else None
+    place = providers.redact(deployment.api_base[endpoint]) if deployment.api_base else None  # it may hold a password
     settings = StageSettings((name,), temperature=0.0, top_p=1.0, max_tokens=TOKENS)
     request = Request("validate", "", "", (Message("user", QUESTION),), "", settings, seed=0, schema=SCHEMA)
     started = time.perf_counter()

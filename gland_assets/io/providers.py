@@ -37,6 +37,8 @@ NO_KEY = "none"
 
 YOUNG = 20_000  # new objects after which Python looks for waste; requests leave next to none that it would not find at once
 
+MOST_TOKENS = 10**9  # that are believed of one call: a count beyond any model's would fit no budget and no file
+
 _importing = threading.Lock()
 
 
@@ -218,10 +220,11 @@ def _completion(response: Any, headers: Mapping[str, str], request: Request, dep
     said = (choice.message.content or "").encode("utf-8", "replace").decode("utf-8")
     text, thought = without_thought(said)
     prompt_tokens, completion_tokens = (getattr(usage, name, 0) or 0 for name in ("prompt_tokens", "completion_tokens"))
-    if not prompt_tokens and not completion_tokens:  # the server counts nothing
+    counts = bool(prompt_tokens or completion_tokens) and min(prompt_tokens, completion_tokens) >= 0
+    if not counts or max(prompt_tokens, completion_tokens) > MOST_TOKENS:  # the server counts nothing, or miscounts
         prompt_tokens = sum(estimate_tokens(message.content) for message in request.messages)
         completion_tokens = estimate_tokens(said)
-    cached = getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", 0) or 0
+    cached = max(0, min(prompt_tokens, getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", 0) or 0))
     thinking = getattr(getattr(usage, "completion_tokens_details", None), "reasoning_tokens", 0) or 0
     shown = any(getattr(choice.message, name, None) for name in ("reasoning_content", "thinking_blocks"))
     # litellm takes the provider's name off; the bundled model is known by its whole name, so that its rows can be labelled.

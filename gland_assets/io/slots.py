@@ -101,7 +101,11 @@ class Slots:
     def _look(self, queue: _Queue) -> None:
         queue.looking = False
         while queue.anyone():
-            number = self._file.take(self.limit)
+            try:
+                number = self._file.take(self.limit)
+            except WarehouseError as fault:  # told to those who wait: nobody else would hear of it
+                queue.tell(fault)
+                return
             if number is None:
                 self._look_later(queue)
                 return
@@ -127,6 +131,11 @@ class _Queue:
             return False
         self.waiting.popleft().set_result(number)
         return True
+
+    def tell(self, fault: WarehouseError) -> None:
+        """Raises a fault where anybody waits."""
+        while self.anyone():
+            self.waiting.popleft().set_exception(fault)
 
 
 class _Unshared:

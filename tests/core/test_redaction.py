@@ -59,5 +59,6 @@ def test_of_secrets_within_each_other_the_longest_is_blanked() -> None:
 
 def test_what_an_address_holds_is_a_secret() -> None:
     assert in_address("https://user:p%2Bword@host/v1") == ["user:p+word", "p+word"]
-    assert not any(in_address("https://host/v1"))
+    assert not any(in_address("https://host/v1?api-version=2024-10-21"))
+    assert in_address("https://host/v1?api-version=2024-10-21&api-key=sk%2Bone")[2:] == ["sk+one"]
     assert blanked("GET https://user:p%2Bword@host/v1?to=a@b", []) == "GET https://[key]@host/v1?to=a@b"

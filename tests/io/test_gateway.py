@@ -234,6 +234,21 @@ def test_no_reply_is_asked_for_that_could_not_be_kept(server: ModelServer, bench
     assert not reply.reused
 
 
+def test_once_a_reply_cannot_be_kept_no_more_are_paid_for(server: ModelServer, bench: Bench) -> None:
+    gateway = bench.gateway(deployment(server.url, max_parallel_requests=4))
+    ask(gateway, request("first"))
+    with closing(sqlite3.connect(bench.warehouse / "responses.sqlite", isolation_level=None)) as other:
+        other.execute("create trigger full before insert on responses begin select raise(abort, 'database or disk is full'); end")
+    server.state.latency = 0.1
+
+    async def all_rows() -> None:
+        await each([request(f"question {number}") for number in range(200)], lambda one: gateway.ask(one, text_of))
+
+    with pytest.raises(WarehouseError, match="make room"):
+        asyncio.run(all_rows())
+    assert server.answered <= 1 + 3 * 4  # those under way, and those that took their places before the first was found not kept
+
+
 def test_a_reply_that_was_paid_for_and_is_lost_is_told_and_not_paid_for_again(server: ModelServer, bench: Bench) -> None:
     first = bench.gateway(deployment(server.url))
     ask(first, request("first"), request("second"))

@@ -19,6 +19,7 @@ from gland_assets.core.pacing import Outages
 from gland_assets.core.project import Deployment
 from gland_assets.core.requests import Request
 from gland_assets.io.faults import ProviderFault
+from gland_assets.io.lanes import LOOK_S
 from gland_assets.io.sending import NoReply, Sender, Sent, Waits
 from tests.io.asking import QUICK, deployment, request
 from tests.server import ModelServer
@@ -140,6 +141,38 @@ def test_an_outage_is_served_by_the_next_and_the_first_is_taken_back_when_it_is_
     assert heard.rests[0] == ("main", "provider_error", OUTAGES.first)
     assert heard.rests[-1] == ("main", "", 0.0)
     assert {sent.deployment for sent in after} == {"main"}
+
+
+def test_what_one_process_finds_well_again_the_others_take_back_too(server: ModelServer, spare: ModelServer, tmp_path: Path) -> None:
+    patient = replace(BRISK, outages=replace(OUTAGES, probe=600.0))
+    both = deployment(server.url), deployment(spare.url, "spare")
+    with sending(tmp_path, *both, waits=patient) as one, sending(tmp_path, *both, waits=patient) as other:
+        server.fail("500", times=OUTAGES.fails)
+        asyncio.run(send(one, *questions(1, BOTH)))
+
+        async def meanwhile() -> tuple[str, str]:
+            await asyncio.sleep(1.1 * OUTAGES.first)
+            server.state.latency = 0.3
+            probe = asyncio.create_task(send(one, *questions(1, BOTH, 10)))
+            await asyncio.sleep(0.1)
+            [sent] = await send(other, *questions(1, BOTH, 20))
+            return sent.deployment, (await probe)[0].deployment
+
+        assert asyncio.run(meanwhile()) == ("spare", "main")
+        time.sleep(1.1 * LOOK_S)
+        assert asyncio.run(send(other, *questions(1, BOTH, 30)))[0].deployment == "main"
+
+
+def test_an_address_that_is_corrected_is_asked_at_once(server: ModelServer, spare: ModelServer, tmp_path: Path) -> None:
+    weary = replace(BRISK, outages=replace(OUTAGES, first=600.0, longest=600.0))
+    server.fail("503", times=100_000)
+    with sending(tmp_path, deployment(server.url), deployment(spare.url, "spare"), waits=weary) as sender:
+        assert asyncio.run(send(sender, *questions(1, BOTH)))[0].deployment == "spare"  # the first rests from now on
+        assert asyncio.run(send(sender, *questions(1, BOTH, 1)))[0].deployment == "spare"
+    called = server.count
+    with sending(tmp_path, deployment(spare.url), waits=weary) as sender:
+        assert asyncio.run(asyncio.wait_for(send(sender, *questions(1)), 60))[0].deployment == "main"
+    assert server.count == called
 
 
 def test_an_outage_without_another_deployment_is_waited_out_and_costs_no_request(server: ModelServer, tmp_path: Path) -> None:

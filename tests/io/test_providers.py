@@ -298,6 +298,13 @@ def test_a_probe_reports_each_deployment(server: ModelServer, monkeypatch: pytes
     assert "canary" not in repr(results)
 
 
+def test_a_probe_shows_no_password_of_an_address(server: ModelServer) -> None:
+    behind = server.url.replace("://", f"://user:{CANARY}@")
+    results = asyncio.run(probe(project_of(deployment((behind, f"{server.url}?api-key={CANARY}")))))
+    assert [each.endpoint for each in results] == [server.url.replace("://", "://[key]@"), f"{server.url}?api-key=[key]"]
+    assert CANARY not in repr(results)
+
+
 def test_a_probe_asks_every_endpoint(server: ModelServer) -> None:
     gone = f"http://127.0.0.1:{closed_port()}/v1"
     first, second = asyncio.run(probe(project_of(deployment((server.url, gone)))))

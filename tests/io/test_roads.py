@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,9 +17,9 @@ from hypothesis import strategies as st
 from gland_assets.core.project import Deployment, StageSettings
 from gland_assets.core.requests import Message, Request
 from gland_assets.core.structured import check_schema, json_of
-from gland_assets.io import direct
+from gland_assets.io import direct, plain
 from gland_assets.io.faults import ProviderFault
-from gland_assets.io.providers import Completion, Providers, load_litellm
+from gland_assets.io.providers import Completion, Providers, _completion, load_litellm
 from tests.io.asking import deployment, request
 from tests.server import ModelServer
 
@@ -150,6 +152,68 @@ def test_both_roads_send_and_read_the_same(server: ModelServer, name: str, struc
     assert done.finish_reason in ("stop", "tool_calls")
     if schema is not None:
         check_schema(json_of(done.text), schema)
+
+
+NUMBERS = st.sampled_from([0, 1, 7])
+USAGE = st.fixed_dictionaries(
+    {"prompt_tokens": NUMBERS, "completion_tokens": NUMBERS, "total_tokens": NUMBERS},
+    optional={
+        "prompt_tokens_details": st.sampled_from([None, {}, {"cached_tokens": 4}, {"cached_tokens": None}]),
+        "completion_tokens_details": st.sampled_from([None, {"reasoning_tokens": 0}, {"reasoning_tokens": 3}]),
+        "prompt_cache_hit_tokens": NUMBERS, "cache_read_input_tokens": NUMBERS, "reasoning_tokens": NUMBERS, "queue_time": st.just(0.25),
+    },
+)  # fmt: skip
+SAID = st.lists(st.sampled_from(["<think>", "</think>", "\n", " ", "I think so", "word", "\ud83d", "{}"]), max_size=5).map("".join)
+MESSAGE: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {"role": st.just("assistant"), "content": SAID},
+    optional={
+        "refusal": st.sampled_from([None, "no"]), "reasoning_content": st.sampled_from([None, "", "because"]),
+        "reasoning": st.sampled_from([None, "because"]), "tool_calls": st.sampled_from([None, []]),
+    },
+)  # fmt: skip
+
+
+@given(MESSAGE, st.sampled_from(["stop", "length", "content_filter", "eos", None]), USAGE)
+@settings(max_examples=300, deadline=None)
+def test_a_plain_reply_is_read_as_litellm_reads_it(message: dict[str, Any], ends: str | None, usage: dict[str, Any]) -> None:
+    raw = json.dumps({
+        "id": "one", "object": "chat.completion", "created": 1, "model": "served", "usage": usage,
+        "choices": [{"index": 0, "finish_reason": ends, "message": message}],
+    }).encode()  # fmt: skip
+    read = plain.plain_reply(raw)
+    if read is None:
+        return
+    litellm = load_litellm()
+    by_litellm = litellm.OpenAIGPTConfig().transform_response(
+        model="served", raw_response=httpx.Response(200, content=raw), model_response=litellm.ModelResponse(), logging_obj=direct.Silent(),
+        request_data={}, messages=[], optional_params={}, litellm_params={}, encoding=None,
+    )  # fmt: skip
+    main = deployment("http://127.0.0.1:1")
+    assert _completion(read, {}, request(), main) == _completion(by_litellm, {}, request(), main)
+
+
+@pytest.mark.parametrize(
+    ("usage", "quick"),
+    [({"queue_time": 0.1}, True), ({"prompt_cache_hit_tokens": 4}, False), ({"cache_read_input_tokens": 0}, True)],
+)
+def test_only_what_needs_litellm_is_left_to_it(usage: dict[str, Any], quick: bool) -> None:
+    reply = {
+        "model": "served", "usage": {"prompt_tokens": 5, "completion_tokens": 3} | usage,
+        "choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "I think so."}}],
+    }  # fmt: skip
+    assert (plain.plain_reply(json.dumps(reply).encode()) is not None) == quick
+
+
+@pytest.mark.parametrize("counted", [10**30, 10**16, -50])
+def test_a_count_that_cannot_be_gives_way_to_an_estimate(counted: int) -> None:
+    reply = {
+        "model": "served", "usage": {"prompt_tokens": counted, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": counted}},
+        "choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "Three words said."}}],
+    }  # fmt: skip
+    read = plain.plain_reply(json.dumps(reply).encode())
+    done = _completion(read, {}, request("word " * 80), deployment("http://127.0.0.1:1"))
+    assert (done.prompt_tokens, done.completion_tokens) == (100, 5)
+    assert 0 <= done.cached_tokens <= 100
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from gland_assets.core.errors import WarehouseError
-from gland_assets.io.slots import Slots
+from gland_assets.io.slots import Slots, _Shared
 
 TAKES = """
 import asyncio, sys, time
@@ -154,6 +156,33 @@ def test_waiters_are_served_in_order(tmp_path: Path) -> None:
     asyncio.run(all_at_once())
     assert order == list(range(50))
     slots.close()
+
+
+def test_a_lock_that_fails_is_told_to_those_who_wait(tmp_path: Path) -> None:
+    holder = start(HOLDS, tmp_path / "a.lock")
+    assert said(holder) == "held"
+
+    async def waits() -> None:
+        slots = Slots(tmp_path / "a.lock", 2)
+
+        async def one() -> None:
+            async with slots.one():
+                pass
+
+        waiting = [asyncio.create_task(one()) for _ in range(3)]
+        await asyncio.sleep(0)
+        descriptor = cast(_Shared, slots._file)._descriptor
+        kept, unusable = os.dup(descriptor), os.open(tmp_path / "a.lock", os.O_RDONLY)
+        os.dup2(unusable, descriptor)  # a file that may only be read takes no lock to write
+        told = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 20)
+        os.dup2(kept, descriptor)
+        os.close(kept)
+        os.close(unusable)
+        assert [type(one) for one in told] == [WarehouseError] * 3
+
+    asyncio.run(waits())
+    holder.kill()
+    holder.communicate()
 
 
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
