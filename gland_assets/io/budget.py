@@ -59,7 +59,10 @@ class Budget:
         if price is None and self._caps.dollars:
             raise EnvironmentFault(_unpriced(deployment.name))
         if self._sign is None:
-            self._sign = try_lock(self._locks / self._holder)
+            async with self._turn():
+                if self._sign is None:
+                    await asyncio.to_thread(self._ledger.catch_up)  # what a process that was killed has paid counts too
+                    self._sign = try_lock(self._locks / self._holder)
         worst = worst_case(request, price)
         if not worst.nanos and self._caps.tokens is None:
             return None  # it costs nothing
@@ -67,13 +70,17 @@ class Budget:
         answer = await self._ask(wish)
         if isinstance(answer, int):
             return answer
-        async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        async with self._turn():
             while isinstance(answer := await self._ask(wish), Refusal):
                 if not answer.held:
                     raise BudgetReached(_reached(answer))
                 if not self._drop_dead():
                     await asyncio.sleep(POLL_S)
         return answer
+
+    def _turn(self) -> asyncio.Lock:
+        """Taken by those who wait in this event loop, one after the other."""
+        return self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
     def settle(self, reservation: int | None) -> None:
         """Gives a reservation back: what it was for is in the ledger, or was not paid."""

@@ -23,7 +23,7 @@ from gland_assets.core.errors import WarehouseError
 from gland_assets.core.requests import Reply, Request
 from gland_assets.io.group_commits import GroupWriter
 from gland_assets.io.ledger_layout import BLOCK, DDL, LAYOUT, UPGRADES
-from gland_assets.io.ledger_restore import remains, restore
+from gland_assets.io.ledger_restore import latest, remains, restore
 from gland_assets.io.ledger_writes import Done, Write, write
 from gland_assets.io.locks import try_lock
 from gland_assets.io.reservations import Refusal, Wish, paid
@@ -100,6 +100,12 @@ class Ledger:
                 reply.sent_at.astimezone(UTC).isoformat(),
             ),
         )  # fmt: skip
+
+    def catch_up(self) -> None:
+        """Records what was lately stored in the warehouse and is not on record. Durable when it returns. Raises WarehouseError."""
+        for statement, values in latest(self._store):
+            self._put(statement, values)
+        self.flush()
 
     def add_reused(self, build_id: str, count: int) -> None:
         """Queues a count of replies that `build_id` got without paying."""

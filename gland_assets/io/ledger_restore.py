@@ -20,8 +20,11 @@ Write = tuple[str, tuple[Any, ...]]
 """A statement of the ledger by name, and its values."""
 
 _BUILDS = "select build_id, min(sent_at), '', '' from responses group by build_id order by build_id"
-_REQUESTS = f"""select request_key, build_id, discipline, stage, prompt_hash, deployment, model, prompt_tokens, cached_tokens,
-  completion_tokens, usd, latency_s, attempts, {UNKNOWN}, sent_at from responses order by rowid"""
+_COLUMNS = f"""select request_key, build_id, discipline, stage, prompt_hash, deployment, model, prompt_tokens, cached_tokens,
+  completion_tokens, usd, latency_s, attempts, {UNKNOWN}, sent_at from responses"""
+_REQUESTS = f"{_COLUMNS} order by rowid"
+LATEST = 5_000
+_LATEST = f"{_COLUMNS} order by rowid desc limit {LATEST}"
 _USD = 10  # the place of the price in both
 
 
@@ -74,7 +77,7 @@ def _kept_elsewhere(exports: Path, store: Path) -> Iterator[Write]:
             values = row | {"accepted": accepted, "sent_at": row["sent_at"].isoformat()}
             yield "request", _in_nanos(tuple(values.values()))
     if store.exists():
-        yield from _stored(store)
+        yield from _stored(store, ("build", _BUILDS), ("request", _REQUESTS))
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -85,10 +88,16 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         yield from read_rows(path)
 
 
-def _stored(path: Path) -> Iterator[Write]:
+def latest(store: Path) -> Iterator[Write]:
+    """The latest stored replies, as the ledger would have them: a process that was killed may have stored some and not recorded them."""
+    if store.exists():
+        yield from _stored(store, ("request", _LATEST))
+
+
+def _stored(path: Path, *queries: tuple[str, str]) -> Iterator[Write]:
     try:
         with closing(sqlite3.connect(path)) as connection:
-            for statement, query in (("build", _BUILDS), ("request", _REQUESTS)):
+            for statement, query in queries:
                 for row in connection.execute(query):
                     yield statement, _in_nanos(row) if statement == "request" else row
     except (sqlite3.Error, ValueError, ArithmeticError) as error:

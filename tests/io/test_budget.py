@@ -297,3 +297,19 @@ def test_what_a_killed_process_had_set_aside_is_given_back(tmp_path: Path, serve
     [outcome] = spend(tmp_path, server, Caps(usd=2 * WORST), MANY[:1])
     assert isinstance(outcome, tuple)
     assert not list((tmp_path / "locks").glob("_budget-*"))
+
+
+def test_what_a_killed_process_had_stored_and_not_recorded_counts(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(Ledger, "record", lambda *paid, **how: None)
+        spend(tmp_path, server, Caps(), MANY[:10])
+    billed, _ = server.bill({"main-model": PRICE})
+    with closing(Ledger(tmp_path)) as ledger:
+        assert ledger.paid()[0] == 0 and billed > 0
+    [refused] = spend(tmp_path, server, Caps(usd=billed), MANY[10:11])
+    assert isinstance(refused, BudgetReached)
+    with closing(Ledger(tmp_path)) as ledger:
+        assert ledger.paid()[0] == pytest.approx(billed)
+    assert server.answered == 10
