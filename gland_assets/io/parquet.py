@@ -36,9 +36,15 @@ def read_rows(path: Path, first: int | None = None) -> list[dict[str, Any]]:
         return rows
 
 
-def write_partition(path: Path, asset: str, rows: Sequence[Mapping[str, Any]], meta: PartitionMeta) -> None:
-    """Replace a partition file of `asset` in one move. Raises WarehouseError."""
-    write_parquet(path, _table(rows, STORED[asset]), json.dumps(meta.plain(), sort_keys=True).encode())
+def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
+    """Some columns of the rows, in stored order. Raises as `read_meta`."""
+    with _told(path), pq.ParquetFile(path) as file:
+        return file.read(list(names))
+
+
+def write_partition(path: Path, table: pa.Table, meta: PartitionMeta) -> None:
+    """Replace a partition file in one move. Raises WarehouseError."""
+    write_parquet(path, table, json.dumps(meta.plain(), sort_keys=True).encode())
 
 
 def write_parquet(path: Path, table: pa.Table, meta: bytes | None = None) -> None:
@@ -61,7 +67,9 @@ def _told(path: Path) -> Iterator[None]:
         raise DamagedPartition(f"{path} cannot be read ({reason}); delete it, and the next build makes it again") from error
 
 
-def _table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+def as_table(asset: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Nested plain values as a table of the columns stored of `asset`."""
+    schema = STORED[asset]
     try:
         return pa.Table.from_pylist(list(rows), schema=schema)
     except UnicodeEncodeError:  # half of a surrogate pair, as a model's JSON may hold: no UTF-8 exists for it

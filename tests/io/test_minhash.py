@@ -14,7 +14,7 @@ from dagster_duckdb import DuckDBResource
 from datasketch import MinHash
 from numpy import array, uint32
 
-from gland_assets.core.dedup import shingles, sign
+from gland_assets.core.dedup import shingles
 from gland_assets.core.errors import DamagedPartition, WarehouseBusy
 from gland_assets.core.project import Dedup
 from gland_assets.io.minhash import Indexed, compute_duplicates, update_index
@@ -249,8 +249,3 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path, keep: int, rest: bytes) ->
     rows.store(Partitions(tmp_path), made[0])  # else there would be nothing to write
     update_index(PROJECT, tmp_path)
     assert held(tmp_path) == expected(*made)
-
-
-def test_signing_again_gives_the_same_index(tmp_path: Path) -> None:
-    (logic, *_) = stored(tmp_path)
-    assert tuple(sign(logic.questions, Dedup())) == logic.signatures
