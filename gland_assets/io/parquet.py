@@ -51,8 +51,22 @@ def write_parquet(path: Path, table: pa.Table, meta: bytes | None = None) -> Non
     """Replace a Parquet file in one move, with `meta` in its footer. Raises WarehouseError, leaving no temporary file."""
     if meta is not None:
         table = table.replace_schema_metadata({_META_KEY: meta})
+    # Only text repeats: signatures and band keys would be looked up in a dictionary by the hundred, and never found.
+    worded = [name for field in table.schema for name, kind in _leaves(field) if pa.types.is_string(kind)]
     with replacing(path) as file:
-        pq.write_table(table, file, compression="zstd")
+        pq.write_table(table, file, compression="zstd", use_dictionary=worded)
+
+
+def _leaves(field: pa.Field, above: str = "") -> Iterator[tuple[str, pa.DataType]]:
+    """The columns that Parquet keeps of a field, by path, with the type of each."""
+    path = f"{above}{field.name}"
+    if pa.types.is_list(field.type):
+        yield from _leaves(field.type.value_field.with_name("element"), f"{path}.list.")
+    elif pa.types.is_struct(field.type):
+        for inner in field.type:
+            yield from _leaves(inner, f"{path}.")
+    else:
+        yield path, field.type
 
 
 @contextmanager

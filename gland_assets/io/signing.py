@@ -54,7 +54,8 @@ def table_hash(table: pa.Table) -> str:
 
 
 def _plain(array: pa.Array) -> Iterator[bytes]:
-    yield array.is_valid().to_numpy(zero_copy_only=False).tobytes()
+    """Which values are null, how long each is where they have lengths, and then all of them in one."""
+    yield array.is_null().to_numpy(zero_copy_only=False).tobytes() if array.null_count else b""
     if pa.types.is_list(array.type):
         yield pc.list_value_length(array).fill_null(0).to_numpy().tobytes()
         yield from _plain(array.flatten())
@@ -62,4 +63,4 @@ def _plain(array: pa.Array) -> Iterator[bytes]:
         yield pc.binary_length(array).fill_null(0).to_numpy().tobytes()
         yield "".join(filter(None, array.to_pylist())).encode()
     else:
-        yield array.fill_null(0).to_numpy(zero_copy_only=False).tobytes()
+        yield array.fill_null(0).to_numpy().tobytes()

@@ -29,6 +29,7 @@ from gland_assets.core.dedup import (
 )
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
+from tests.murmur import murmur
 
 DEDUP = Dedup()
 ANY_TEXT = st.text(st.characters(), max_size=80)
@@ -44,24 +45,6 @@ def entries(texts: list[str], publishable: list[bool] | None = None, dedup: Dedu
         Entry(f"q{index:05}", f"d{index % 3}", text, text_hash(text), keys[index] if shingles(text, 3) else (), flags[index])
         for index, text in enumerate(texts)
     ]
-
-
-def murmur(data: bytes) -> int:
-    """MurmurHash3 x86 32, seed 0, byte by byte as its source has it."""
-    mask, state = 2**32 - 1, 0
-
-    def rotated(value: int, bits: int) -> int:
-        return (value << bits | value >> 32 - bits) & mask
-
-    for at in range(0, len(data), 4):
-        block = data[at : at + 4]
-        state ^= rotated(int.from_bytes(block, "little") * 0xCC9E2D51 & mask, 15) * 0x1B873593 & mask
-        if len(block) == 4:
-            state = (rotated(state, 13) * 5 + 0xE6546B64) & mask
-    state ^= len(data)
-    state = (state ^ state >> 16) * 0x85EBCA6B & mask
-    state = (state ^ state >> 13) * 0xC2B2AE35 & mask
-    return state ^ state >> 16
 
 
 def datasketch_of(text: str, dedup: Dedup) -> MinHash:

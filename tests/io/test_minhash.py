@@ -21,6 +21,7 @@ from gland_assets.io.minhash import Indexed, compute_duplicates, update_index
 from gland_assets.io.partitions import Partitions
 from tests import rows
 from tests.io.sessions import session
+from tests.murmur import murmur
 
 SLUGS = ("logic", "optics", "poetry")
 PROJECT = rows.project(SLUGS)
@@ -168,7 +169,7 @@ def test_a_signature_in_the_index_loads_as_datasketchs_minhash(tmp_path: Path) -
     ((values,),) = indexed(tmp_path, f"select signature from signatures where question_id = '{question.question_id}'")
     assert isinstance(values, list)
     loaded = MinHash(hashvalues=array(values, dtype=uint32), seed=1, num_perm=128, scheme="affine32")
-    made = MinHash(num_perm=128, seed=1, scheme="affine32")
+    made = MinHash(num_perm=128, seed=1, hashfunc=murmur, scheme="affine32")
     made.update_batch([shingle.encode() for shingle in shingles(question.text or "", 3)])
     assert loaded == made
 
