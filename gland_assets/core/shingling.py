@@ -35,7 +35,7 @@ def shingle_hashes(texts: Sequence[str], ngram: int) -> tuple[UInt32s, Ints]:
 
     The shingles are those of `core.dedup.shingles`: the same words, one shingle for a text with fewer than `ngram`, none without a word.
     """
-    words = _words([text.lower() for text in texts])
+    words = _words(texts)
     counts = np.where(words.counts, np.maximum(1, words.counts - ngram + 1), 0)
     skipped = (np.cumsum(words.counts) - words.counts) - (np.cumsum(counts) - counts)
     first = np.arange(counts.sum()) + np.repeat(skipped, counts)
@@ -51,18 +51,16 @@ def fmix32(values: UInt32s) -> UInt32s:
     return mixed ^ (mixed >> np.uint32(16))
 
 
-def _words(lowered: Sequence[str]) -> Words:
-    joined = "\n".join([*lowered, ""])
-    told = joined.encode("utf-8", "surrogatepass")
-    data = np.frombuffer(told, dtype=np.uint8)
-    lengths = np.fromiter(map(len, lowered), dtype=np.int64, count=len(lowered)) + 1
-    if len(data) == len(joined):  # ASCII alone
-        inside = _word_characters()[:128].take(data)
-    else:
-        points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-        widths = 1 + (points >= 0x80).astype(np.int64) + (points >= 0x800) + (points >= 0x10000)
-        inside = np.repeat(_word_characters().take(points), widths)
-        lengths = np.add.reduceat(widths, np.cumsum(lengths) - lengths)
+def _words(texts: Sequence[str]) -> Words:
+    told = [text.lower().encode("utf-8", "surrogatepass") for text in texts]
+    data = np.frombuffer(b"\n".join([*told, b""]), dtype=np.uint8)
+    lengths = np.fromiter(map(len, told), dtype=np.int64, count=len(told)) + 1
+    inside = _word_characters()[:256].take(data)
+    beyond = np.flatnonzero(data >= 0x80)  # bytes of characters beyond ASCII: looked up by code point
+    if len(beyond):
+        points = np.frombuffer(_code_points(data[beyond].tobytes()), dtype="<u4")
+        widths = 2 + (points >= 0x800).astype(np.int64) + (points >= 0x10000)
+        inside[beyond] = np.repeat(_word_characters().take(points), widths)
     edges = np.flatnonzero(np.diff(inside, prepend=False))
     starts, ends = edges[::2], edges[1::2]  # a line break ends the last word
     counts = np.diff(np.searchsorted(starts, np.cumsum(lengths)), prepend=0)
@@ -72,6 +70,11 @@ def _words(lowered: Sequence[str]) -> Words:
     sizes = ends - starts
     begins = np.cumsum(sizes + 1) - (sizes + 1)
     return Words(run, begins, begins + sizes, counts)
+
+
+def _code_points(told: bytes) -> bytes:
+    """UTF-8 as UTF-32, half surrogates and all: no text of a model's is refused, and none of them is part of a word."""
+    return told.decode("utf-8", "surrogatepass").encode("utf-32-le", "surrogatepass")
 
 
 @cache
