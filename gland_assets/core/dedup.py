@@ -26,9 +26,9 @@ UInt64s = NDArray[np.uint64]
 LOOKED_AT = 64
 """Kept questions looked at in one bucket: templated questions share bands by the thousand."""
 
-CHARACTERS = 1 << 18  # of text signed at once, and
-TOGETHER = 256  # pieces hashed through all permutations at once: each step's arrays stay in the cache
-PIECE = 256  # shingles, the most of a text that are hashed as one row
+CHARACTERS = 1 << 19  # of text signed at once
+TOGETHER = 1024  # pieces of texts permuted at once: with the next, half a megabyte at the most, which stays in the cache
+PIECE = 128  # shingles
 REMEMBERED = 20_000  # shingle sets held while duplicates are looked for
 
 _WORD = re.compile(r"\w+")
@@ -81,7 +81,7 @@ def signatures(texts: Sequence[str], settings: Dedup) -> UInt32s:
 def _least(hashes: UInt32s, counts: NDArray[np.int64], settings: Dedup) -> UInt32s:
     """Least permuted hash of each text by permutation, texts having `counts` of `hashes` in turn, none of them zero.
 
-    Texts are cut into pieces, and pieces of about a length laid side by side, so that each step takes one hash of every piece.
+    Texts are cut into pieces, and pieces of about a length laid side by side, so that a permutation is three operations over all of them.
     """
     slope, offset = _permutations(settings.num_perm, settings.seed)
     pieces = -(-counts // PIECE)
@@ -94,13 +94,13 @@ def _least(hashes: UInt32s, counts: NDArray[np.int64], settings: Dedup) -> UInt3
         rows = order[begin : begin + TOGETHER]
         steps = int(lasts[rows[-1]] - starts[rows[-1]]) + 1
         laid = hashes[np.minimum(starts[rows] + np.arange(steps)[:, None], lasts[rows])]  # a shorter piece repeats its last
-        lowest = laid[0, :, None] * slope + offset
-        permuted = np.empty_like(lowest)
-        for step in laid[1:, :, None]:
-            np.multiply(step, slope, out=permuted)
-            permuted += offset
-            np.minimum(lowest, permuted, out=lowest)
-        least[rows] = lowest
+        permuted = np.empty_like(laid)
+        lowest = np.empty((settings.num_perm, len(rows)), dtype=np.uint32)
+        for number in range(settings.num_perm):
+            np.multiply(laid, slope[number], out=permuted)
+            permuted += offset[number]
+            np.minimum.reduce(permuted, axis=0, out=lowest[number])
+        least[rows] = lowest.T
     return np.minimum.reduceat(least, firsts, axis=0)
 
 
