@@ -70,7 +70,7 @@ def test_signatures_equal_those_of_datasketch(texts: list[str], seed: int, num_p
         assert row.tolist() == theirs.hashvalues.tolist()
 
 
-@pytest.mark.parametrize("text", ["", "?! …", "why", "Why?", "ß", "İstanbul", "ΟΔΟΣ ΟΔΟΣ", "𐐀𐐁 𓀀", "a\ud800b", "x" * 70_000, "é" * 300])
+@pytest.mark.parametrize("text", ["", "?! …", "why", "Why?", "ß", "İstanbul", "ΟΔΟΣ ΟΔΟΣ", "𐐀𐐁 𓀀", "a\ud800b", "x" * 140_000, "é" * 300])
 @pytest.mark.parametrize("ngram", [1, 3])
 def test_a_text_of_any_script_and_length_is_signed_as_by_datasketch(text: str, ngram: int) -> None:
     dedup = Dedup(ngram=ngram)
