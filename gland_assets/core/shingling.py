@@ -53,9 +53,10 @@ def fmix32(values: UInt32s) -> UInt32s:
 
 def _words(texts: Sequence[str]) -> Words:
     told = [text.lower().encode("utf-8", "surrogatepass") for text in texts]
-    data = np.frombuffer(b"\n".join([*told, b""]), dtype=np.uint8)
+    joined = b"\n".join([*told, b""])
+    data = np.frombuffer(joined, dtype=np.uint8)
     lengths = np.fromiter(map(len, told), dtype=np.int64, count=len(told)) + 1
-    inside = _word_characters()[:256].take(data)
+    inside = np.frombuffer(bytearray(joined.translate(_word_characters()[:256].tobytes())), dtype=np.bool_)
     beyond = np.flatnonzero(data >= 0x80)  # bytes of characters beyond ASCII: looked up by code point
     if len(beyond):
         points = np.frombuffer(_code_points(data[beyond].tobytes()), dtype="<u4")
@@ -64,12 +65,11 @@ def _words(texts: Sequence[str]) -> Words:
     edges = np.flatnonzero(np.diff(inside, prepend=False))
     starts, ends = edges[::2], edges[1::2]  # a line break ends the last word
     counts = np.diff(np.searchsorted(starts, np.cumsum(lengths)), prepend=0)
-    kept = inside.copy()
-    kept[ends] = True
-    run = np.where(inside, data, np.uint8(_SPACE))[kept]
-    sizes = ends - starts
-    begins = np.cumsum(sizes + 1) - (sizes + 1)
-    return Words(run, begins, begins + sizes, counts)
+    inside[ends] = True  # of what stands between two words, one byte is kept
+    run = data[inside]
+    stops = np.cumsum(ends - starts + 1) - 1
+    run[stops] = _SPACE
+    return Words(run, stops - (ends - starts), stops, counts)
 
 
 def _code_points(told: bytes) -> bytes:
