@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from unittest.mock import patch
 
-from gland_assets.core.dedup import sign
 from gland_assets.core.levels import GENERATED
 from gland_assets.core.plan import make_plan
 from gland_assets.io.builder import open_builder, recorded_build
@@ -14,6 +13,7 @@ from gland_assets.io.foresight import Portion, foresee
 from gland_assets.io.ledger import Ledger, Spent
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.project import load_project
+from gland_assets.io.signing import sign_questions
 from gland_assets.io.walk import MAKE, READ
 from tests.cli.running import declare
 from tests.server import ModelServer
@@ -55,8 +55,7 @@ def build(folder: Path, *slugs: str) -> str:
             builder.declare(slug, levels)
             for stage in GENERATED:
                 builder.generate(stage, slug, lambda making, stage=stage, slug=slug: MAKE[stage](making, _Stored(builder.partitions, slug)))  # type: ignore[misc]
-            questions = builder.questions(slug)
-            builder.compute("signatures", slug, lambda questions=questions: sign(questions, project.dedup))  # type: ignore[misc]
+            builder.compute("signatures", slug, lambda slug=slug: sign_questions(builder.partitions, slug, project.dedup))  # type: ignore[misc]
     return build_id
 
 

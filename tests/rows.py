@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from gland_assets.core.dedup import sign
 from gland_assets.core.hashing import digest
 from gland_assets.core.project import Deployment, Discipline, Field, Project, Settings, StageSettings, Subfield
 from gland_assets.core.records import (
@@ -28,11 +27,13 @@ from gland_assets.core.records import (
     Subject,
     Syllabus,
     content_of,
+    signature_from,
     to_row,
 )
 from gland_assets.core.state import PartitionMeta
-from gland_assets.io.parquet import write_parquet
+from gland_assets.io.parquet import as_table, write_parquet
 from gland_assets.io.partitions import Partitions
+from gland_assets.io.signing import signature_table
 from gland_assets.io.stored_schemas import LEDGER
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -56,7 +57,8 @@ class Made:
 
     @property
     def signatures(self) -> tuple[Signature, ...]:
-        return tuple(sign(self.questions, project().dedup))
+        questions = as_table("questions", [to_row(question) for question in self.questions])
+        return tuple(signature_from(row) for row in signature_table(questions, project().dedup).to_pylist())
 
     def levels(self) -> dict[str, Sequence[Record]]:
         return {

@@ -2,15 +2,14 @@
 
 import dagster as dg
 
-from gland_assets.assets.describe import described, materialized, told_duplicates
+from gland_assets.assets.describe import PREVIEW_ROWS, described, materialized, told_duplicates
 from gland_assets.assets.partitions import by_discipline
 from gland_assets.assets.provenance import parents, shared_tags
-from gland_assets.core.dedup import sign
 from gland_assets.core.errors import WarehouseBusy
-from gland_assets.core.records import to_row
 from gland_assets.io.builder import Builder
 from gland_assets.io.minhash import compute_duplicates, update_index
 from gland_assets.io.partitions import ALL
+from gland_assets.io.signing import sign_questions
 
 
 @dg.asset(
@@ -21,9 +20,8 @@ from gland_assets.io.partitions import ALL
 def signatures(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder]) -> dg.MaterializeResult:
     """Text hash, MinHash signature and band keys of every question of the discipline."""
     slug = context.partition_key
-    asked = build.questions(slug)
-    outcome = build.compute("signatures", slug, lambda: sign(asked, build.project.dedup))
-    return materialized(context, outcome, [to_row(question) for question in asked])
+    outcome = build.compute("signatures", slug, lambda: sign_questions(build.partitions, slug, build.project.dedup))
+    return materialized(context, outcome, build.partitions.rows("questions", slug, PREVIEW_ROWS))
 
 
 @dg.asset(

@@ -1,7 +1,8 @@
 """Near duplicates: normalised text, word shingles, MinHash signatures and bands, and which question of several alike is kept.
 
 Words are the runs of `\\w+` in `str.lower()` of the text (Unicode, not `bytes.lower()`); a shingle is `ngram` words joined by one space.
-A signature equals datasketch 2.0's MinHash, scheme affine32 with its own SHA-1 32-bit hash, updated with every shingle's UTF-8 bytes.
+A signature equals datasketch 2.0's MinHash, scheme affine32 with MurmurHash3 x86 32 (seed 0) as its hash, updated with every shingle's
+UTF-8 bytes.
 """
 
 from __future__ import annotations
@@ -10,31 +11,35 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from hashlib import blake2b, sha1
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.project import Dedup
-from gland_assets.core.records import Duplicate, Question, Signature
+from gland_assets.core.records import Duplicate
+from gland_assets.core.shingling import UInt32s, fmix32, shingle_hashes
 
-UInt32s = NDArray[np.uint32]
 UInt64s = NDArray[np.uint64]
 
 LOOKED_AT = 64
 """Kept questions looked at in one bucket: templated questions share bands by the thousand."""
 
-CHUNK = 4096  # shingles hashed through all permutations at once: 2 MB at 128, so that it stays in the cache
+CHARACTERS = 1 << 19  # of text signed at once
+TOGETHER = 1024  # pieces of texts permuted at once: with the next, half a megabyte at the most, which stays in the cache
+PIECE = 128  # shingles
 REMEMBERED = 20_000  # shingle sets held while duplicates are looked for
 
 _WORD = re.compile(r"\w+")
-_SPACE = re.compile(r"\s+")
 
 
 def normalise(text: str) -> str:
     """The form under which two texts count as the same: lower case, spacing evened out."""
-    return _SPACE.sub(" ", text.lower()).strip()
+    lowered = text.lower()
+    if lowered.isprintable() and "  " not in lowered:  # single spaces are all the spacing in it, as in most texts
+        return lowered.strip()
+    return " ".join(lowered.split())
 
 
 def text_hash(text: str) -> str:
@@ -59,52 +64,73 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 
 def signatures(texts: Sequence[str], settings: Dedup) -> UInt32s:
     """MinHash signatures, shape (texts, num_perm). A text without a word has datasketch's empty signature: every value 2**32 - 1."""
-    sets = [shingles(text, settings.ngram) for text in texts]
-    sizes = np.fromiter(map(len, sets), dtype=np.int64, count=len(sets))
-    hashes = np.frombuffer(
-        b"".join(sha1(shingle.encode("utf-8", "surrogatepass")).digest()[:4] for each in sets for shingle in each), dtype="<u4"
-    ).astype(np.uint32)
-    result = np.full((len(sets), settings.num_perm), np.iinfo(np.uint32).max, dtype=np.uint32)
-    mixed = _fmix32(hashes)
-    slope, offset = _permutations(settings.num_perm, settings.seed)
-    first = 0
-    ends = np.cumsum(sizes)
+    result = np.full((len(texts), settings.num_perm), np.iinfo(np.uint32).max, dtype=np.uint32)
+    ends = np.cumsum(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)))
     begin = 0
-    while begin < len(sets):  # whole texts at a time, about CHUNK shingles
-        end = max(begin + 1, int(np.searchsorted(ends, first + CHUNK, side="right")))
-        last = int(ends[end - 1])
-        filled = np.flatnonzero(sizes[begin:end]) + begin
+    while begin < len(texts):
+        before = ends[begin - 1] if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, before + CHARACTERS, side="right")))
+        hashes, counts = shingle_hashes(texts[begin:end], settings.ngram)
+        filled = np.flatnonzero(counts)
         if len(filled):
-            permuted = mixed[first:last, None] * slope + offset
-            result[filled] = np.minimum.reduceat(permuted, ends[filled] - sizes[filled] - first, axis=0)
-        begin, first = end, last
+            result[begin + filled] = _least(fmix32(hashes), counts[filled], settings)
+        begin = end
     return result
+
+
+def _least(hashes: UInt32s, counts: NDArray[np.int64], settings: Dedup) -> UInt32s:
+    """Least permuted hash of each text by permutation, texts having `counts` of `hashes` in turn, none of them zero.
+
+    Texts are cut into pieces, and pieces of about a length laid side by side, so that a permutation is three operations over all of them.
+    """
+    slope, offset = _permutations(settings.num_perm, settings.seed)
+    pieces = -(-counts // PIECE)
+    firsts = np.cumsum(pieces) - pieces
+    starts = np.repeat(np.cumsum(counts) - counts, pieces) + PIECE * (np.arange(pieces.sum()) - np.repeat(firsts, pieces))
+    lasts = np.minimum(starts + PIECE, np.repeat(np.cumsum(counts), pieces)) - 1
+    least = np.empty((len(starts), settings.num_perm), dtype=np.uint32)
+    order = np.argsort(lasts - starts, kind="stable")
+    for begin in range(0, len(order), TOGETHER):
+        rows = order[begin : begin + TOGETHER]
+        steps = int(lasts[rows[-1]] - starts[rows[-1]]) + 1
+        laid = hashes[np.minimum(starts[rows] + np.arange(steps)[:, None], lasts[rows])]  # a shorter piece repeats its last
+        permuted = np.empty_like(laid)
+        lowest = np.empty((settings.num_perm, len(rows)), dtype=np.uint32)
+        for number in range(settings.num_perm):
+            np.multiply(laid, slope[number], out=permuted)
+            permuted += offset[number]
+            np.minimum.reduce(permuted, axis=0, out=lowest[number])
+        least[rows] = lowest.T
+    return np.minimum.reduceat(least, firsts, axis=0)
 
 
 def band_keys(values: UInt32s, settings: Dedup) -> UInt64s:
     """Band keys of signatures, shape (signatures, bands): a 64-bit hash of the band's number and its rows' values."""
-    used = values[:, : settings.bands * settings.rows].astype(np.uint64)
-    by_band = used.reshape(len(values), settings.bands, settings.rows)
-    keys = np.broadcast_to(np.arange(1, settings.bands + 1, dtype=np.uint64), by_band.shape[:2]).copy()
-    for row in range(settings.rows):
-        keys = _mix64(keys ^ by_band[:, :, row])
+    keys = np.empty((len(values), settings.bands), dtype=np.uint64)
+    numbers = np.arange(1, settings.bands + 1, dtype=np.uint64)
+    for begin in range(0, len(values), TOGETHER):
+        used = values[begin : begin + TOGETHER, : settings.bands * settings.rows]
+        mixed = numbers
+        for row in range(settings.rows):
+            mixed = _mix64(mixed ^ used[:, row :: settings.rows])
+        keys[begin : begin + TOGETHER] = mixed
     return keys
 
 
-def sign(questions: Iterable[Question], settings: Dedup) -> list[Signature]:
-    """The signature of each question that has a text, in order. A text without a word has a text hash alone."""
-    asked = [(question, question.text) for question in questions if question.text is not None]
-    values = signatures([text for _, text in asked], settings)
-    keys = band_keys(values, settings)
-    signed = []
-    for (question, text), row, bands in zip(asked, values.tolist(), keys.tolist(), strict=True):
-        worded = _WORD.search(text) is not None
-        signed.append(
-            Signature(
-                question.question_id, question.discipline, text_hash(text), tuple(row) if worded else (), tuple(bands) if worded else ()
-            )
-        )
-    return signed
+class Signed(NamedTuple):
+    """What texts are compared by, one row a text. A text without a word is compared by its hash alone."""
+
+    text_hashes: list[str]
+    worded: NDArray[np.bool_]
+    signatures: UInt32s
+    bands: UInt64s
+
+
+def sign(texts: Sequence[str], settings: Dedup) -> Signed:
+    """Text hashes, signatures and band keys of `texts`, in order."""
+    values = signatures(texts, settings)
+    worded = np.fromiter((_WORD.search(text) is not None for text in texts), dtype=np.bool_, count=len(texts))
+    return Signed([text_hash(text) for text in texts], worded, values, band_keys(values, settings))
 
 
 class Entry(NamedTuple):
@@ -195,13 +221,6 @@ def _permutations(num_perm: int, seed: int) -> tuple[UInt32s, UInt32s]:
     drawn = np.random.RandomState(seed)  # whose stream NumPy has frozen
     slope = drawn.randint(0, 1 << 31, num_perm, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
     return slope, drawn.randint(0, 1 << 32, num_perm, dtype=np.uint32)
-
-
-def _fmix32(values: UInt32s) -> UInt32s:
-    """The finaliser of MurmurHash3: the mixing that scheme affine32 puts before its permutations."""
-    mixed = (values ^ (values >> np.uint32(16))) * np.uint32(0x85EBCA6B)
-    mixed = (mixed ^ (mixed >> np.uint32(13))) * np.uint32(0xC2B2AE35)
-    return mixed ^ (mixed >> np.uint32(16))
 
 
 def _mix64(values: UInt64s) -> UInt64s:

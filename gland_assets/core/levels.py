@@ -23,5 +23,5 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
 TURNS = {"subjects": 2, "syllabi": 2, "questions": 1, "answers": 1}
 """Calls that a row takes when no reply is rejected: in two turns the second reads what the first has written."""
 
-RECIPE_VERSION = dict.fromkeys((*PARTITIONED, *UNPARTITIONED), "1")
+RECIPE_VERSION = dict.fromkeys((*PARTITIONED, *UNPARTITIONED), "1") | {"signatures": "2"}
 """Raised by hand when code changes what a level makes; a code change that leaves it alone remakes nothing."""

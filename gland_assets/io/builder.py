@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gland_assets import __version__
 from gland_assets.core.errors import DamagedPartition, Stopped, WarehouseError
@@ -24,7 +24,6 @@ from gland_assets.core.records import (
     Answer,
     Question,
     Record,
-    Signature,
     Subject,
     Syllabus,
     answer_from,
@@ -43,7 +42,14 @@ from gland_assets.io.locks import discipline_lock, lock_path, try_lock
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.store import ResponseStore, store_path
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 T = TypeVar("T")
+
+
+_Made = tuple["Sequence[dict[str, Any]] | pa.Table", str, dict[str, Any]]
+"""The rows of a partition, its content hash, and what its meta says of how they were made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,21 +176,23 @@ class Builder:
     def generate(self, level: str, slug: str, make: Callable[[Making], Awaitable[Sequence[Record]]]) -> Outcome:
         """Bring `level` of one discipline up to date with rows that `make` asks a model for."""
 
-        def asked() -> tuple[Sequence[Record], dict[str, object]]:
+        def asked() -> _Made:
             with self.gateway.measuring() as tally:
                 records = asyncio.run(self._making(level, slug, make))
             usd = None if tally.usd is None else str(tally.usd)
-            return records, {
+            failures = [failure for record in records if (failure := getattr(record, "failure", None))]
+            return [to_row(record) for record in records], content_hash(records), {
                 "calls": tally.calls, "reused": tally.reused, "prompt_tokens": tally.prompt_tokens,
                 "completion_tokens": tally.completion_tokens, "usd": usd, "retries": tally.retries, "limited": tally.limited,
                 "rejected": tally.rejected, "answered": dict(tally.deployments),
+                "unanswered": sum(failure.cause in PASSING for failure in failures),
             }  # fmt: skip
 
         return self._bring_up(level, slug, asked)
 
-    def compute(self, level: str, slug: str, make: Callable[[], Sequence[Signature]]) -> Outcome:
-        """Bring `level` of one discipline up to date with rows computed without a model."""
-        return self._bring_up(level, slug, lambda: (make(), {"usd": "0"}))
+    def compute(self, level: str, slug: str, make: Callable[[], tuple[pa.Table, str]]) -> Outcome:
+        """Bring `level` of one discipline up to date with a table computed without a model; `make` gives it with its content hash."""
+        return self._bring_up(level, slug, lambda: (*make(), {"usd": "0"}))
 
     async def _making(self, level: str, slug: str, make: Callable[[Making], Awaitable[Sequence[Record]]]) -> Sequence[Record]:
         failed = self.partitions.failed(level, slug) if self._retry_failures else ()
@@ -194,7 +202,7 @@ class Builder:
 
         return await make(Making(self.project, self.discipline(slug), ask, self.build_id))
 
-    def _bring_up(self, level: str, slug: str, make: Callable[[], tuple[Sequence[Record], dict[str, object]]]) -> Outcome:
+    def _bring_up(self, level: str, slug: str, make: Callable[[], _Made]) -> Outcome:
         with self._locked(slug):
             made_by = recipe(self.project, level, self.discipline(slug))
             upstream = {name: self._upstream(name, slug, level) for name in UPSTREAM[level]}
@@ -202,13 +210,9 @@ class Builder:
             known = self._known(level, slug, wanted)
             if known:
                 return self._told(known)
-            records, spent = make()
-            failures = [failure for record in records if (failure := getattr(record, "failure", None))]
-            unanswered = sum(failure.cause in PASSING for failure in failures)
-            meta = PartitionMeta(
-                level, slug, wanted, content_hash(records), canonical(made_by), upstream, unanswered=unanswered, **spent  # type: ignore[arg-type]
-            )  # fmt: skip
-            return self._told(self._write(level, slug, [to_row(record) for record in records], meta))
+            rows, content, told = make()
+            meta = PartitionMeta(level, slug, wanted, content, canonical(made_by), upstream, **told)
+            return self._told(self._write(level, slug, rows, meta))
 
     def _told(self, outcome: Outcome) -> Outcome:
         meta = outcome.meta
@@ -231,5 +235,5 @@ class Builder:
         again = self._retry_failures and meta.unusable and meta.build_id != self.build_id
         return None if again else Outcome(meta, False)
 
-    def _write(self, level: str, slug: str, rows: Sequence[dict[str, object]], meta: PartitionMeta) -> Outcome:
+    def _write(self, level: str, slug: str, rows: Sequence[dict[str, Any]] | pa.Table, meta: PartitionMeta) -> Outcome:
         return Outcome(self.partitions.write(level, slug, rows, replace(meta, build_id=self.build_id, gland_version=__version__)), True)

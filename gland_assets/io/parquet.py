@@ -36,17 +36,37 @@ def read_rows(path: Path, first: int | None = None) -> list[dict[str, Any]]:
         return rows
 
 
-def write_partition(path: Path, asset: str, rows: Sequence[Mapping[str, Any]], meta: PartitionMeta) -> None:
-    """Replace a partition file of `asset` in one move. Raises WarehouseError."""
-    write_parquet(path, _table(rows, STORED[asset]), json.dumps(meta.plain(), sort_keys=True).encode())
+def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
+    """Some columns of the rows, in stored order. Raises as `read_meta`."""
+    with _told(path), pq.ParquetFile(path) as file:
+        return file.read(list(names))
+
+
+def write_partition(path: Path, table: pa.Table, meta: PartitionMeta) -> None:
+    """Replace a partition file in one move. Raises WarehouseError."""
+    write_parquet(path, table, json.dumps(meta.plain(), sort_keys=True).encode())
 
 
 def write_parquet(path: Path, table: pa.Table, meta: bytes | None = None) -> None:
     """Replace a Parquet file in one move, with `meta` in its footer. Raises WarehouseError, leaving no temporary file."""
     if meta is not None:
         table = table.replace_schema_metadata({_META_KEY: meta})
+    # Only text repeats: signatures and band keys would be looked up in a dictionary by the hundred, and never found.
+    worded = [name for field in table.schema for name, kind in _leaves(field) if pa.types.is_string(kind)]
     with replacing(path) as file:
-        pq.write_table(table, file, compression="zstd")
+        pq.write_table(table, file, compression="zstd", use_dictionary=worded)
+
+
+def _leaves(field: pa.Field, above: str = "") -> Iterator[tuple[str, pa.DataType]]:
+    """The columns that Parquet keeps of a field, by path, with the type of each."""
+    path = f"{above}{field.name}"
+    if pa.types.is_list(field.type):
+        yield from _leaves(field.type.value_field.with_name("element"), f"{path}.list.")
+    elif pa.types.is_struct(field.type):
+        for inner in field.type:
+            yield from _leaves(inner, f"{path}.")
+    else:
+        yield path, field.type
 
 
 @contextmanager
@@ -61,7 +81,9 @@ def _told(path: Path) -> Iterator[None]:
         raise DamagedPartition(f"{path} cannot be read ({reason}); delete it, and the next build makes it again") from error
 
 
-def _table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+def as_table(asset: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Nested plain values as a table of the columns stored of `asset`."""
+    schema = STORED[asset]
     try:
         return pa.Table.from_pylist(list(rows), schema=schema)
     except UnicodeEncodeError:  # half of a surrogate pair, as a model's JSON may hold: no UTF-8 exists for it

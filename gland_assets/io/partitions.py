@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from gland_assets.core.errors import DamagedPartition, WarehouseError
@@ -16,6 +16,9 @@ from gland_assets.core.levels import PARTITIONED
 from gland_assets.core.requests import PASSING
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.index import Index, clock
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SUFFIX = ".parquet"
 EMPTY = "_empty"
@@ -82,11 +85,15 @@ class Partitions:
         """The partition's rows, or its `first` few, as nested plain values in order. Raises WarehouseError when it has not been made."""
         from gland_assets.io.parquet import read_rows
 
-        path = self.path(asset, discipline)
-        try:
+        with _made(path := self.path(asset, discipline)):
             return read_rows(path, first)
-        except FileNotFoundError as error:
-            raise WarehouseError(f"{path} has not been made; run `gland build -d {discipline}`") from error
+
+    def columns(self, asset: str, discipline: str, names: Sequence[str]) -> pa.Table:
+        """Some columns of the partition's rows, in order. Raises as `rows`."""
+        from gland_assets.io.parquet import read_columns
+
+        with _made(path := self.path(asset, discipline)):
+            return read_columns(path, names)
 
     def failed(self, asset: str, discipline: str) -> set[str]:
         """The rows that stand as failed though some provider answered; none of a partition that cannot be read or was not made."""
@@ -104,19 +111,20 @@ class Partitions:
                 if self.path(asset, slug).exists():
                     self.rows(asset, slug)
 
-    def write(self, asset: str, discipline: str, rows: Sequence[Mapping[str, Any]], meta: PartitionMeta) -> PartitionMeta:
+    def write(self, asset: str, discipline: str, rows: Sequence[Mapping[str, Any]] | pa.Table, meta: PartitionMeta) -> PartitionMeta:
         """Replace the partition in one move and return its meta as stored: rows and failed counted, written_at and stamp
-        set where they were not.
+        set where they were not. A table has the columns stored of `asset`.
 
         Raises WarehouseError when the file cannot be written; the partition that stood before then still stands.
         """
-        from gland_assets.io.parquet import write_partition
+        from gland_assets.io.parquet import as_table, write_partition
 
-        failed = sum(1 for row in rows if row.get("failure"))
+        table = as_table(asset, rows) if isinstance(rows, Sequence) else rows
+        failed = len(table) - table["failure"].null_count if "failure" in table.column_names else 0
         stamped = replace(
-            meta, rows=len(rows) - failed, failed=failed, stamp=meta.stamp or uuid4().hex, written_at=meta.written_at or datetime.now(UTC)
+            meta, rows=len(table) - failed, failed=failed, stamp=meta.stamp or uuid4().hex, written_at=meta.written_at or datetime.now(UTC)
         )  # fmt: skip
-        write_partition(self.path(asset, discipline), asset, rows, stamped)
+        write_partition(self.path(asset, discipline), table, stamped)
         return stamped
 
     def stored(self, asset: str) -> list[str]:
@@ -131,6 +139,15 @@ class Partitions:
                 if entry.name.endswith(SUFFIX) and entry.name != f"{EMPTY}{SUFFIX}":
                     found.append((entry.name.removesuffix(SUFFIX), _state(entry)))
         return sorted(found)
+
+
+@contextmanager
+def _made(path: Path) -> Iterator[None]:
+    """A partition file that is not there, as a level that has not been made."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise WarehouseError(f"{path} has not been made; run `gland build -d {path.stem}`") from error
 
 
 def _state(file: Path | os.DirEntry[str]) -> os.stat_result | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from random import Random
 
 import numpy as np
@@ -14,6 +14,7 @@ from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gland_assets.core import dedup as module
 from gland_assets.core.dedup import (
     LOOKED_AT,
     Entry,
@@ -27,10 +28,11 @@ from gland_assets.core.dedup import (
     text_hash,
 )
 from gland_assets.core.project import Dedup
-from gland_assets.core.records import Duplicate, Question
+from gland_assets.core.records import Duplicate
+from tests.murmur import murmur
 
 DEDUP = Dedup()
-ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
+ANY_TEXT = st.text(st.characters(), max_size=80)
 WORDS = st.lists(st.sampled_from(["what", "is", "the", "slope", "of", "a", "line", "Ünïcode", "ДОМ", "数学", "2", "x_1"]), max_size=14)
 SENTENCES = WORDS.map(" ".join)
 
@@ -45,28 +47,67 @@ def entries(texts: list[str], publishable: list[bool] | None = None, dedup: Dedu
     ]
 
 
-def question(text: str | None, identity: str = "q") -> Question:
-    return Question(identity, "logic", "s", "y", 0, "one_session", text, 1, None, datetime(2026, 1, 1, tzinfo=UTC), ())
+def datasketch_of(text: str, dedup: Dedup) -> MinHash:
+    made = MinHash(num_perm=dedup.num_perm, seed=dedup.seed, hashfunc=murmur, scheme="affine32")
+    made.update_batch([shingle.encode() for shingle in shingles(text, dedup.ngram)])
+    return made
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(ANY_TEXT | SENTENCES, max_size=6), st.integers(0, 3), st.sampled_from([8, 128]), st.integers(1, 4))
+def test_the_hash_is_murmur_as_it_is_published() -> None:
+    """The vectors that its implementations are checked with, for seed 0."""
+    told = {b"": 0, b"test": 0xBA6BD213, b"Hello, world!": 0xC0363E43, b"The quick brown fox jumps over the lazy dog": 0x2E4FF723}
+    assert {data: murmur(data) for data in told} == told
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(ANY_TEXT | SENTENCES, max_size=6), st.integers(0, 3), st.sampled_from([1, 8, 128, 200]), st.integers(1, 5))
 def test_signatures_equal_those_of_datasketch(texts: list[str], seed: int, num_perm: int, ngram: int) -> None:
     dedup = Dedup(num_perm=num_perm, seed=seed, ngram=ngram)
     ours = signatures(texts, dedup)
     for text, row in zip(texts, ours, strict=True):
-        theirs = MinHash(num_perm=num_perm, seed=seed, scheme="affine32")
-        for shingle in shingles(text, ngram):
-            theirs.update(shingle.encode("utf-8"))
+        theirs = datasketch_of(text, dedup)
         assert row.dtype == theirs.hashvalues.dtype == np.uint32
         assert row.tolist() == theirs.hashvalues.tolist()
+
+
+@pytest.mark.parametrize("text", ["", "?! …", "why", "Why?", "ß", "İstanbul", "ΟΔΟΣ ΟΔΟΣ", "𐐀𐐁 𓀀", "a\ud800b", "x" * 140_000, "é" * 300])
+@pytest.mark.parametrize("ngram", [1, 3])
+def test_a_text_of_any_script_and_length_is_signed_as_by_datasketch(text: str, ngram: int) -> None:
+    dedup = Dedup(ngram=ngram)
+    beside = signatures(["Before it.", text, "after"], dedup)
+    assert beside[1].tolist() == signatures([text], dedup)[0].tolist() == datasketch_of(text, dedup).hashvalues.tolist()
+
+
+def test_bulk_signing_by_datasketch_gives_the_same() -> None:
+    rng = Random(7)
+    texts = [" ".join(rng.choice(["slope", "of", "a", "line", "Ünïcode", "数学"]) for _ in range(rng.randrange(60))) for _ in range(700)]
+    shingled = ([shingle.encode() for shingle in shingles(text, 3)] for text in texts)
+    theirs = MinHash.bulk(shingled, num_perm=64, seed=9, hashfunc=murmur, scheme="affine32")
+    ours = signatures(texts, Dedup(num_perm=64, seed=9, bands=10))
+    assert np.array_equal(ours, np.vstack([each.hashvalues for each in theirs]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ANY_TEXT | SENTENCES, max_size=12), st.integers(1, 60), st.integers(1, 4), st.integers(1, 5))
+def test_how_texts_are_cut_for_signing_changes_nothing(texts: list[str], characters: int, together: int, piece: int) -> None:
+    whole = sign(texts, DEDUP)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("CHARACTERS", characters), ("TOGETHER", together), ("PIECE", piece)):
+            patch.setattr(module, name, value)
+        cut = sign(texts, DEDUP)
+    assert np.array_equal(whole.signatures, cut.signatures) and np.array_equal(whole.bands, cut.bands)
 
 
 def test_long_texts_are_signed_the_same_whatever_stands_beside_them() -> None:
     rng = Random(5)
     texts = [" ".join(str(rng.randrange(10_000)) for _ in range(n)) for n in (9_000, 0, 3, 5_000, 1, 4_096, 50)]
     together = signatures(texts, DEDUP)
-    assert np.array_equal(together, np.vstack([signatures([text], DEDUP) for text in texts]))
+    assert np.array_equal(together, np.vstack([datasketch_of(text, DEDUP).hashvalues for text in texts]))
+
+
+@given(ANY_TEXT)
+def test_a_normalised_text_is_in_lower_case_with_its_spacing_evened_out(text: str) -> None:
+    assert normalise(text) == re.sub(r"\s+", " ", text.lower()).strip()
 
 
 @given(ANY_TEXT)
@@ -89,22 +130,19 @@ def test_a_text_shorter_than_a_shingle_is_one_shingle() -> None:
     assert shingles("?! …", 3) == frozenset()
 
 
-def test_a_text_without_a_word_has_a_hash_and_no_signature() -> None:
-    (signed,) = sign([question("∫ ∑ ?")], DEDUP)
-    assert (signed.signature, signed.bands) == ((), ())
-    assert signed.text_hash == text_hash("∫  ∑ ?") != text_hash("∫ ?")
-
-
-def test_a_question_without_text_is_not_signed() -> None:
-    assert [row.question_id for row in sign([question(None, "a"), question("Why is it so?", "b")], DEDUP)] == ["b"]
-    assert sign([], DEDUP) == []
+@given(st.lists(ANY_TEXT | SENTENCES, max_size=6))
+def test_texts_are_signed_in_order_and_those_without_a_word_told_apart(texts: list[str]) -> None:
+    signed = sign(texts, DEDUP)
+    assert signed.text_hashes == [text_hash(text) for text in texts]
+    assert signed.worded.tolist() == [bool(shingles(text, 3)) for text in texts]
+    assert np.array_equal(signed.signatures, signatures(texts, DEDUP)) and np.array_equal(signed.bands, band_keys(signed.signatures, DEDUP))
 
 
 def test_stored_signatures_load_as_datasketch_minhashes() -> None:
-    (signed,) = sign([question("State the axiom of choice in one line.")], DEDUP)
-    loaded = MinHash(hashvalues=np.array(signed.signature, dtype=np.uint32), seed=DEDUP.seed, num_perm=DEDUP.num_perm, scheme="affine32")
-    made = MinHash(num_perm=DEDUP.num_perm, seed=DEDUP.seed, scheme="affine32")
-    made.update_batch([each.encode() for each in shingles("State the axiom of choice in one line.", 3)])
+    text = "State the axiom of choice in one line."
+    stored = sign([text], DEDUP).signatures[0].tolist()
+    loaded = MinHash(hashvalues=np.array(stored, dtype=np.uint32), seed=DEDUP.seed, num_perm=DEDUP.num_perm, scheme="affine32")
+    made = datasketch_of(text, DEDUP)
     assert loaded == made and loaded.jaccard(made) == 1.0
 
 

@@ -1,0 +1,81 @@
+"""Signatures of stored questions, by column: what core signs is what is written, and tables are told apart by what they hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gland_assets.core.dedup import sign, text_hash
+from gland_assets.core.errors import WarehouseError
+from gland_assets.core.project import Dedup
+from gland_assets.core.records import signature_from
+from gland_assets.io.partitions import Partitions
+from gland_assets.io.signing import sign_questions, signature_table, table_hash
+from gland_assets.io.stored_schemas import STORED
+from tests import rows
+
+TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+NUMBERS = st.none() | st.integers(0, 2**32 - 1)
+CELLS = st.fixed_dictionaries(
+    {"name": TEXTS, "held": st.none() | st.lists(NUMBERS, max_size=3), "told": st.none() | st.lists(TEXTS, max_size=2)}
+)
+SCHEMA = pa.schema([("name", pa.string()), ("held", pa.list_(pa.uint32())), ("told", pa.list_(pa.string()))])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(TEXTS, max_size=8), st.sampled_from([Dedup(), Dedup(num_perm=6, bands=2, rows=3, ngram=1, seed=4)]))
+def test_every_question_with_a_text_is_signed_as_core_signs_it(texts: list[str | None], dedup: Dedup) -> None:
+    questions = pa.table(
+        {"question_id": [f"q{n}" for n in range(len(texts))], "discipline": ["logic"] * len(texts), "text": pa.array(texts, pa.string())}
+    )
+    table = signature_table(questions, dedup)
+    assert table.schema == STORED["signatures"]
+    found = [signature_from(row) for row in table.to_pylist()]
+    asked = [(f"q{n}", text) for n, text in enumerate(texts) if text is not None]
+    signed = sign([text for _, text in asked], dedup)
+    for (identity, text), row, worded, values, keys in zip(asked, found, signed.worded, signed.signatures, signed.bands, strict=True):
+        assert (row.question_id, row.discipline, row.text_hash) == (identity, "logic", text_hash(text))
+        assert row.signature == (tuple(values.tolist()) if worded else ())
+        assert row.bands == (tuple(keys.tolist()) if worded else ())
+
+
+def test_what_is_signed_is_what_stands_in_the_partition(tmp_path: Path) -> None:
+    logic = rows.with_question(rows.made("logic"), 2, text=None, failure=rows.failure("questions", "q"))
+    partitions = Partitions(tmp_path)
+    rows.store(partitions, logic)
+    table, content = sign_questions(partitions, "logic", Dedup())
+    assert [signature_from(row) for row in table.to_pylist()] == list(logic.signatures)
+    assert len(table) == len(logic.questions) - 1
+    rows.store(partitions, rows.with_question(logic, 0, tokens=7))  # which no signature is made from
+    assert sign_questions(partitions, "logic", Dedup())[1] == content
+    rows.store(partitions, rows.with_question(logic, 0, text="Another question?"))
+    assert sign_questions(partitions, "logic", Dedup())[1] != content
+    rows.store(partitions, logic)
+    assert sign_questions(partitions, "logic", replace(Dedup(), seed=2))[1] != content
+
+
+def test_questions_that_have_not_been_made_are_named(tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match=r"questions/logic.parquet has not been made; run `gland build -d logic`"):
+        sign_questions(Partitions(tmp_path), "logic", Dedup())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(CELLS, max_size=4), st.lists(CELLS, max_size=4))
+def test_two_tables_have_one_content_hash_if_and_only_if_they_hold_the_same(
+    one: list[dict[str, object]], other: list[dict[str, object]]
+) -> None:
+    first, second = pa.Table.from_pylist(one, schema=SCHEMA), pa.Table.from_pylist(other, schema=SCHEMA)
+    assert (table_hash(first) == table_hash(second)) == (one == other)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(CELLS, max_size=6), st.integers(0, 6))
+def test_how_a_table_lies_in_memory_does_not_change_its_content_hash(held: list[dict[str, object]], cut: int) -> None:
+    table = pa.Table.from_pylist(held, schema=SCHEMA)
+    assert table_hash(pa.concat_tables([table[:cut], table[cut:]])) == table_hash(table)
+    assert table_hash(table[cut:]) == table_hash(pa.Table.from_pylist(held[cut:], schema=SCHEMA))
