@@ -167,7 +167,7 @@ class Sender:
                 try:
                     completion = await self.providers.complete(name, request, lane.endpoint)
                 except ProviderFault as fault:
-                    self._tell(lane, turn, fault)
+                    self._tell(lane, turn, fault, alone=len(request.settings.models) == 1)
                     raise
                 seconds = time.perf_counter() - started
             self._answered.add(name)
@@ -177,13 +177,16 @@ class Sender:
             self._lengths[name, request.stage] = mean + LEARNED * (completion.completion_tokens - mean)
             return Sent(completion, name, before + 1, seconds, sent_at)
 
-    def _tell(self, lane: Lane, turn: Turn, fault: ProviderFault) -> None:
-        """Lets the lane know of a fault that says something about the endpoint rather than the request."""
+    def _tell(self, lane: Lane, turn: Turn, fault: ProviderFault, alone: bool) -> None:
+        """Lets the lane know of a fault that says something about the endpoint rather than the request.
+
+        What has never answered is not waited for: it may never do. It rests only where another deployment serves meanwhile.
+        """
         name = lane.deployment.name
         if fault.cause == "rate_limited":
             lane.refused(turn, fault.retry_after, fault.limits)
         elif fault.cure is Cure.WAIT:
-            rests = lane.failed(turn, fault.retry_after, fault.cause == "unreachable" and name not in self._answered)
+            rests = lane.failed(turn, fault.retry_after, name not in self._answered and (alone or fault.cause == "unreachable"))
             if rests:
                 self._on_rest(name, fault.cause, rests)
 
