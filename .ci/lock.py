@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 RUNTIME, DEVELOPMENT = "requirements.lock", "requirements-dev.lock"
-PROVIDERS = ("bedrock", "vertex")  # extras that only the tests need beside `local`
+LOCAL = "local"  # the extra that a demo needs; the others only the tests do
 OLDEST_PYTHON = "3.11"  # the locks cover this and all later ones, whichever Python asks
 
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[^\s;\\]+)", re.MULTILINE)
@@ -35,10 +35,11 @@ HOST = re.compile(
 )
 
 
-def declared(pyproject: dict[str, Any], groups: tuple[str, ...], extras: tuple[str, ...]) -> list[Requirement]:
-    """The requirements that a lock over `groups` must satisfy: the package's own, its extras and the groups."""
+def declared(pyproject: dict[str, Any], groups: tuple[str, ...]) -> list[Requirement]:
+    """The requirements that a lock over `groups` must satisfy: the package's own, theirs, and those of its extras, all of them for dev."""
     project = pyproject["project"]
-    lists = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
+    extras = project.get("optional-dependencies", {})
+    lists = [project["dependencies"], *(lines for extra, lines in extras.items() if extra == LOCAL or "dev" in groups)]
     lists += [pyproject.get("dependency-groups", {}).get(group, []) for group in groups]
     return [Requirement(line) for lines in lists for line in lines]
 
@@ -70,7 +71,8 @@ def compile_locks(folder: Path) -> None:
         "--no-emit-index-url", "--no-header", "--extra", "local", "--group", "weights", "--group", "build",
     ]  # fmt: skip
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_PYTHON": sys.executable}
-    providers = [word for extra in PROVIDERS for word in ("--extra", extra)]
+    extras = tomllib.loads((folder / "pyproject.toml").read_text())["project"].get("optional-dependencies", {})
+    providers = [word for extra in sorted(extras.keys() - {LOCAL}) for word in ("--extra", extra)]
     for more in (["-o", RUNTIME], [*providers, "--group", "dev", "-c", RUNTIME, "-o", DEVELOPMENT]):
         subprocess.run([*command, *more], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
 
@@ -107,11 +109,8 @@ def check(root: Path) -> list[str]:
     """Every fault found, cheapest check first; an empty list means all is in step."""
     pyproject = tomllib.loads((root / "pyproject.toml").read_text())
     faults = list(hosts(root))
-    for file, groups, extras in (
-        (RUNTIME, ("weights", "build"), ("local",)),
-        (DEVELOPMENT, ("weights", "build", "dev"), ("local", *PROVIDERS)),
-    ):
-        faults += [f"{file}: {line}" for line in unmet((root / file).read_text(), declared(pyproject, groups, extras))]
+    for file, groups in ((RUNTIME, ("weights", "build")), (DEVELOPMENT, ("weights", "build", "dev"))):
+        faults += [f"{file}: {line}" for line in unmet((root / file).read_text(), declared(pyproject, groups))]
     return faults or list(drift(root))
 
 
