@@ -65,6 +65,7 @@ def test_builds_of_two_projects_at_the_same_time_pay_once(two: tuple[Path, Path]
     assert [each["shared"] for each in shown] == [True, True]
     own = [sum(build["replies"] for build in each["by_build"].values() if build["own"]) for each in shown]
     assert sum(own) == held(two[0]), "each knows its own builds"
+    assert [count > 0 for count in own] == [paid_by(folder) > 0 for folder in two], "and those are the ones that its ledger says it paid"
     assert [gland(folder, "store", "verify").code for folder in two] == [0, 0]
 
 
