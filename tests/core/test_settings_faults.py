@@ -53,6 +53,7 @@ max_tokens = 99
 
 [dedup]
 threshold = 0.7
+rate = [0, 0.3]
 
 [decontaminate.gsm8k]
 path = "gsm8k.jsonl"
@@ -99,6 +100,7 @@ PLANTED = [
     ("top_p = 0.95", "top_p = 0", "[stage.answers]", "`top_p` is 0; give a number above 0"),
     ("max_tokens = 99", 'max_tokens = "99"', "[stage.answers]", "`max_tokens` is a text, not a whole number"),
     ("threshold = 0.7", "threshold = 1.01", "[dedup]", "`threshold` is 1.01"),
+    ("rate = [0, 0.3]", "rate = [0.4, 0.1]", "[dedup]", "`rate` has its least above its most; write it as [least, most]"),
     ('path = "gsm8k.jsonl"', "colums = []", "decontaminate 'gsm8k'", "unknown key 'colums'; did you mean 'columns'?"),
     ('slug = "formal"', 'slug = "Formal!"', "field 'Formal!'", "a-z, 0-9 and hyphen"),
     ("  pairs = 7", "  pears = 7", "subfield 'numbers'", "unknown key 'pears'; did you mean 'pairs'?"),
