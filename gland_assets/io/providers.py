@@ -64,7 +64,6 @@ class Providers:
         self.redact = Redactor(
             (each.key_env for each in deployments.values() if each.key_env),
             (each.extra for each in deployments.values()),
-            (base for each in deployments.values() for base in each.api_base),
         )
         self._forms = Forms()
 

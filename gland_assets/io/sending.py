@@ -226,7 +226,7 @@ class Sender:
             "unknown_provider": "put the provider in front of `model` or `route`: openai/NAME for a server that speaks OpenAI's protocol",
         }
         said = f"deployment.{name}: {fault.cause}: {fault.detail}; {what.get(fault.cause, 'see `gland validate --live`')}"
-        return self.providers.redact(said)  # an address may hold a password
+        return self.providers.redact(said)  # an address may hold a key in its path
 
 
 class _Out(Exception):

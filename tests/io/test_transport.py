@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import ip_address
@@ -223,7 +224,7 @@ def test_no_key_hangs_on_any_fault(server: ModelServer, road: str, name: str, ki
     declared = there(server, name, timeout=0.5 if kind == "hang" else 20.0, extra={"custom_token": "canary-of-extra"})
     server.fail(kind, message=f"{CANARY} is no key, nor is canary-of-extra")
     if kind == "refused":
-        declared = deployment("http://user:canary-of-url@127.0.0.1:9/v1", model=declared.model, key_env="THEIR_KEY")
+        declared = replace(declared, api_base=("http://127.0.0.1:9/v1",))
     found = fault(declared)
     assert found.__cause__ is None and found.__context__ is None
     assert "canary" not in f"{found} {found!r} {found.args} {found.detail} {found.limits}"
