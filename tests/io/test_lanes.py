@@ -18,6 +18,8 @@ from gland_assets.core.errors import EnvironmentFault
 from gland_assets.core.pacing import Outages
 from gland_assets.core.project import Deployment
 from gland_assets.core.requests import Request
+from gland_assets.io import lanes, slots
+from gland_assets.io import sending as sending_module
 from gland_assets.io.faults import ProviderFault
 from gland_assets.io.lanes import LOOK_S
 from gland_assets.io.sending import NoReply, Sender, Sent, Waits
@@ -39,13 +41,13 @@ class Heard:
 
     def __init__(self) -> None:
         self.retries: Counter[tuple[str, str]] = Counter()  # (deployment, cause)
-        self.rests: list[tuple[str, str, float]] = []
+        self.told: list[str] = []  # of rests
 
     def retry(self, asked: Request, name: str, fault: ProviderFault) -> None:
         self.retries[name, fault.cause] += 1
 
     def rest(self, name: str, cause: str, seconds: float) -> None:
-        self.rests.append((name, cause, seconds))
+        self.told.append(f"{name} rests for {cause}" if seconds else f"{name} is back")
 
 
 @contextmanager
@@ -64,6 +66,32 @@ async def send(sender: Sender, *asked: Request) -> list[Sent]:
 
 def questions(count: int, models: tuple[str, ...] = ("main",), first: int = 0) -> list[Request]:
     return [request(f"question {number}", models) for number in range(first, first + count)]
+
+
+class Clock:
+    """A time that passes while somebody sleeps, and when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        wakes_at = self.now + seconds
+        await asyncio.sleep(0)  # others begin to sleep meanwhile
+        self.now = max(self.now, wakes_at)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time that lanes and senders of this process go by."""
+    clock = Clock()
+    for module in (lanes, slots):
+        monkeypatch.setattr(module, "time", clock)
+    for module in (lanes, sending_module):
+        monkeypatch.setattr(module, "asyncio", clock)
+    return clock
 
 
 @pytest.fixture
@@ -138,8 +166,7 @@ def test_an_outage_is_served_by_the_next_and_the_first_is_taken_back_when_it_is_
         after = asyncio.run(send(sender, *questions(20, BOTH, 400)))
     assert {sent.deployment for sent in during} == {"spare"}
     assert called <= 64 + 10  # those on their way, and one now and then to see
-    assert heard.rests[0] == ("main", "provider_error", OUTAGES.first)
-    assert heard.rests[-1] == ("main", "", 0.0)
+    assert (heard.told[0], heard.told[-1]) == ("main rests for provider_error", "main is back")
     assert {sent.deployment for sent in after} == {"main"}
 
 
@@ -161,6 +188,23 @@ def test_what_one_process_finds_well_again_the_others_take_back_too(server: Mode
         assert asyncio.run(meanwhile()) == ("spare", "main")
         time.sleep(1.1 * LOOK_S)
         assert asyncio.run(send(other, *questions(1, BOTH, 30)))[0].deployment == "main"
+
+
+@pytest.mark.parametrize("asked", [("main",), BOTH])
+def test_a_rest_that_another_process_began_is_told_once_and_so_is_its_end(
+    server: ModelServer, spare: ModelServer, tmp_path: Path, clock: Clock, asked: tuple[str, ...]
+) -> None:
+    both, first, later = (deployment(server.url), deployment(spare.url, "spare")), Heard(), Heard()
+    with sending(tmp_path, *both, heard=first) as one, sending(tmp_path, *both, heard=later) as other:
+        asyncio.run(send(one, *questions(1)))
+        server.fail("500", times=100_000)
+        asyncio.run(send(one, *questions(1, BOTH, 10)))
+        server.state.faults.clear()
+        asyncio.run(send(other, *questions(8, asked, 20)))  # as it would be in a process that is started now
+        clock.now += OUTAGES.first
+        asyncio.run(send(other, *questions(8, asked, 30)))
+    assert first.told == ["main rests for provider_error"]
+    assert later.told == ["main rests for ", "main is back"]
 
 
 def test_an_address_that_is_corrected_is_asked_at_once(server: ModelServer, spare: ModelServer, tmp_path: Path) -> None:
@@ -223,4 +267,4 @@ def test_what_one_request_meets_says_nothing_about_the_others(server: ModelServe
 
         outcomes = asyncio.run(all_of_them())
     assert [number for number, each in enumerate(outcomes) if isinstance(each, NoReply)] == [7]
-    assert not heard.rests and not heard.retries
+    assert not heard.told and not heard.retries
