@@ -72,11 +72,12 @@ class Lane:
         return self._look(lambda pace, now: (pace.away(now), now - pace.failing_since if pace.failing else 0.0))
 
     @asynccontextmanager
-    async def turn(self, tokens: float) -> AsyncIterator[Turn]:
-        """Holds a slot, from the moment at which the pace lets a request of about so many tokens go. Raises Away while it rests."""
+    async def turn(self, tokens: float, discipline: str) -> AsyncIterator[Turn]:
+        """Holds a slot, from the moment at which the pace lets a request of about so many tokens go. Disciplines take turns. Raises Away
+        while it rests."""
         self.load += 1
         try:
-            async with self._slots.one():
+            async with self._slots.one(discipline):
                 turn = self._admitted(tokens)
                 try:
                     await self._its_time(turn)

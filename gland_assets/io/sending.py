@@ -160,7 +160,7 @@ class Sender:
     async def _call(self, lane: Lane, request: Request, before: int) -> Sent:
         """One call. Raises ProviderFault; Away when the endpoint rests by the time it is its turn, _Out when the deployment is out."""
         name = lane.deployment.name
-        async with lane.turn(self._tokens(lane, request)) as turn:
+        async with lane.turn(self._tokens(lane, request), request.discipline) as turn:
             if name in self._out:
                 raise _Out
             async with self._wire(name, request):

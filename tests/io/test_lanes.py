@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,6 +179,53 @@ def test_a_server_that_says_that_nothing_is_left_is_left_alone_until_then(server
         asyncio.run(send(sender, *questions(3, first=1)))
     assert clock.now - told_at == pytest.approx(0.7)
     assert server.count == 4
+
+
+def of_disciplines(server: ModelServer) -> str:
+    """The first letters of the disciplines whose requests came, in order."""
+    return "".join(str(entry["body"]["messages"][0]["content"])[0] for entry in server.log)
+
+
+@pytest.mark.parametrize("declared", [{}, {"rpm": 600}, {"tpm": 60_000}])
+def test_a_small_discipline_does_not_wait_for_a_large_one(
+    server: ModelServer, tmp_path: Path, clock: Clock, declared: dict[str, Any]
+) -> None:
+    large = [request(f"large {number}", discipline="large") for number in range(500)]
+    small = [request(f"small {number}", discipline="small") for number in range(50)]
+    with sending(tmp_path, deployment(server.url, max_parallel_requests=8, **declared)) as sender:
+        asyncio.run(send(sender, *large, *small))
+    came = of_disciplines(server)
+    assert (came.count("l"), came.count("s")) == (500, 50)
+    # By turns from the moment at which both wait: those under way, the large one's turns, and what a network puts out of order.
+    assert came.rindex("s") < 2 * 50 + 3 * 8
+
+
+@pytest.mark.parametrize(("declared", "latency"), [({}, 0.05), ({"rpm": 12_000}, 0.02)])
+def test_a_process_with_little_to_ask_does_not_wait_for_one_with_much(
+    server: ModelServer, tmp_path: Path, declared: dict[str, Any], latency: float
+) -> None:
+    script = f"""
+import asyncio, sys
+from pathlib import Path
+from tests.io.asking import deployment, request
+from tests.io.test_lanes import send, sending
+with sending(Path(sys.argv[2]), deployment(sys.argv[1], max_parallel_requests=8, **{declared})) as sender:
+    asyncio.run(send(sender, *(request(f"large {{number}}") for number in range(300))))
+"""
+    server.state.latency = latency
+    with sending(tmp_path, deployment(server.url, max_parallel_requests=8, **declared)) as sender:
+        large = subprocess.Popen([sys.executable, "-c", script, server.url, str(tmp_path)])
+
+        async def small() -> None:
+            while server.count < 16:
+                await asyncio.sleep(0.01)
+            await send(sender, *(request(f"small {number}") for number in range(30)))
+
+        asyncio.run(asyncio.wait_for(small(), 60))
+        assert large.wait(60) == 0
+    came = of_disciplines(server)
+    assert (came.count("l"), came.count("s")) == (300, 30)
+    assert came[: came.rindex("s")].count("l") <= 150  # in turns it would be about 46
 
 
 def test_an_outage_is_served_by_the_next_and_the_first_is_taken_back_when_it_is_well(
