@@ -42,19 +42,20 @@ def normalise(text: str) -> str:
 
 def text_hash(text: str) -> str:
     """32 hex digits of the normalised text."""
-    return _hash_of(_lowered(text))
+    lowered = text.lower()
+    return _hash_of(lowered, _told(lowered))
 
 
-def _hash_of(lowered: bytes) -> str:
-    if lowered.isascii() and b"  " not in lowered and len(lowered.translate(None, _SPACING)) == len(lowered):
-        evened = lowered.strip()  # single spaces are all the spacing in it, as in most texts
+def _hash_of(lowered: str, told: bytes) -> str:
+    if told.isascii():  # single spaces are all the spacing in most texts, and who looks for other need not split
+        even = b"  " not in told and len(told.translate(None, _SPACING)) == len(told)
     else:
-        evened = " ".join(lowered.decode("utf-8", "surrogatepass").split()).encode("utf-8", "surrogatepass")
-    return blake2b(evened, digest_size=16).hexdigest()
+        even = "  " not in lowered and lowered.isprintable()
+    return blake2b(told.strip(b" ") if even else _told(" ".join(lowered.split())), digest_size=16).hexdigest()
 
 
-def _lowered(text: str) -> bytes:
-    return text.lower().encode("utf-8", "surrogatepass")
+def _told(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # half surrogates and all: no text of a model's is refused
 
 
 def shingles(text: str, ngram: int) -> frozenset[str]:
@@ -74,7 +75,7 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 
 def signatures(texts: Sequence[str], settings: Dedup) -> UInt32s:
     """MinHash signatures, shape (texts, num_perm). A text without a word has datasketch's empty signature: every value 2**32 - 1."""
-    return _signatures(list(map(_lowered, texts)), settings)[0]
+    return _signatures([_told(text.lower()) for text in texts], settings)[0]
 
 
 def _signatures(lowered: Sequence[bytes], settings: Dedup) -> tuple[UInt32s, NDArray[np.bool_]]:
@@ -155,9 +156,10 @@ class Signed(NamedTuple):
 
 def sign(texts: Sequence[str], settings: Dedup) -> Signed:
     """Text hashes, signatures and band keys of `texts`, in order."""
-    lowered = list(map(_lowered, texts))
-    values, worded = _signatures(lowered, settings)
-    return Signed(list(map(_hash_of, lowered)), worded, values, band_keys(values, settings))
+    lowered = [text.lower() for text in texts]
+    told = list(map(_told, lowered))
+    values, worded = _signatures(told, settings)
+    return Signed(list(map(_hash_of, lowered, told)), worded, values, band_keys(values, settings))
 
 
 class Entry(NamedTuple):
