@@ -1,6 +1,6 @@
 """The tools that are compared, how each is used, and their installation. Pinned here alone: none of them is a dependency of this project.
 
-Versions were the newest on 2026-11-22; of data-designer the newest that installs, since 0.9.7 asks for a certifi that is not out yet.
+Versions were the newest on 2026-11-22; of data-designer the newest that installs, since 0.9.7 asks for a certifi that was not out then.
 """
 
 from __future__ import annotations

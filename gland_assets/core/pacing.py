@@ -14,6 +14,7 @@ from gland_assets.core.headroom import Headroom, Room
 
 MINUTE = 60.0
 BURST_S = 1.0  # of a declared rate may go out at once, one request at least
+HAIR = 1e-6  # of a spacing, added to it: sums of times are rounded, and a request too early by that is one too many in a minute
 FEW = 20  # requests a minute: of so few, keeping a burst's worth back would be a waste
 NARROW = 0.75  # of the width, after a refusal that nothing foretold
 PROBE = 300  # replies before a width that was refused is tried again: one refusal in so many calls
@@ -237,7 +238,7 @@ def _take(amount: float, at: float, room: float, begins: float, until: float, mo
 def _spacing(a_minute: int) -> tuple[float, float]:
     """Seconds from one to the next, and how many may go at once, so that no minute holds more than `a_minute`."""
     burst = max(1.0, BURST_S * a_minute / MINUTE)
-    return MINUTE / (a_minute - burst if a_minute >= FEW else a_minute), burst
+    return (1 + HAIR) * MINUTE / (a_minute - burst if a_minute >= FEW else a_minute), burst
 
 
 def _due(due: float, now: float, at: float, amount: float, spacing: float, burst: float) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gland_assets.core.headroom import Headroom, Room
@@ -16,6 +16,7 @@ ENDLESS = 1e9
 
 
 @settings(max_examples=25, deadline=None)
+@example(rpm=17, latency=1.0, seed=0)  # a minute has 17 spacings, of which rounding made a hair less
 @given(rpm=st.integers(1, 3000), latency=st.floats(0.01, 20), seed=st.integers(0, 99))
 def test_no_minute_holds_more_requests_than_declared(rpm: int, latency: float, seed: int) -> None:
     seen = simulate(Provider("concurrent", ENDLESS, latency), Rates(64, rpm=rpm), 300, seed)
