@@ -1,4 +1,4 @@
-"""Questions to find duplicates among, each made from its number alone: most unlike any other, some copied or edited, some from one template.
+"""Questions to find duplicates among, each made from its number alone: most unlike any other, some copied or edited, some of one template.
 
 Words are those of the manual that comes with Python, in runs of ten as they stand there.
 """

@@ -22,12 +22,10 @@ from statistics import median
 from bench.changes import machine
 from bench.corpus import FAMILY_MOST, Corpus
 from bench.dedup.measure import measured
-from bench.dedup.peers import TOOLS, compare
-from bench.dedup.steps import PROJECT
-from bench.dedup.warehouse import LATE, bare, fill, found, size, store
+from bench.dedup.peers import ROOT, TOOLS, compare
+from bench.dedup.warehouse import LATE, bare, fill, found, made, size
 from gland_assets.io.partitions import Partitions
 
-ROOT = Path(__file__).parents[2]
 HEAD = "| what | questions | CPU s | range | start | sign | find | index | peak MiB |\n|---|---|---|---|---|---|---|---|---|"
 
 
@@ -50,14 +48,6 @@ class Runs(list[tuple[float, float, dict[str, float]]]):
         steps = [median(took[name] for _, _, took in self) for name in self[0][2]]
         shown = " | ".join(f"{step:.2f}" for step in steps)
         return f"| {what} | {count:,} | {self.seconds:.2f} | {least:.2f}–{most:.2f} | {shown} | {max(peak for _, peak, _ in self):,.0f} |"
-
-
-def made(folder: Path, corpus: Corpus) -> Path:
-    """A warehouse of a corpus, unless it is there."""
-    warehouse = folder / "-".join(map(str, (len(corpus), corpus.family, corpus.templates)))
-    if not (warehouse / PROJECT).exists():
-        store(warehouse, corpus)
-    return warehouse
 
 
 def scale(count: int, folder: Path, runs: int, late: bool) -> tuple[float, list[str]]:

@@ -29,6 +29,14 @@ def project() -> Project:
     return rows.project([*(f"d-{number:04}" for number in range(DISCIPLINES)), LATE])
 
 
+def made(folder: Path, corpus: Corpus) -> Path:
+    """A warehouse of a corpus, unless it is there."""
+    warehouse = folder / "-".join(map(str, (len(corpus), corpus.family, corpus.templates)))
+    if not (warehouse / PROJECT).exists():
+        store(warehouse, corpus)
+    return warehouse
+
+
 def store(warehouse: Path, corpus: Corpus) -> None:
     """Write a corpus as the questions of all disciplines in turn, each answered."""
     partitions = Partitions(warehouse)
@@ -72,7 +80,7 @@ class Found(NamedTuple):
     def told(self) -> str:
         """In words."""
         return (
-            f"{self.planted:,} pairs planted at the threshold and above, {self.caught:,} caught ({self.caught / max(1, self.planted):.4f}); "
+            f"{self.planted:,} pairs planted at or above the threshold, {self.caught:,} caught ({self.caught / max(1, self.planted):.4f}); "
             f"{self.dropped:,} dropped, {self.right:,} of them ({self.right / max(1, self.dropped):.4f}) duplicates by exact check"
         )
 

@@ -59,7 +59,7 @@ def _plain(array: pa.Array) -> Iterator[bytes | memoryview]:
     yield b"" if nulls is None else nulls.tobytes()
     if pa.types.is_list(array.type):
         yield _lengths(array, nulls)
-        yield from _plain(array.flatten())
+        yield from _plain(array.values[slice(*_offsets(array)[[0, -1]])] if nulls is None else array.flatten())
     elif pa.types.is_string(array.type):
         filled = array if nulls is None else array.fill_null("")
         yield _lengths(filled, None)
