@@ -22,7 +22,11 @@ def benchmark_sets(root: Source[TaxonomyFile], locate: Callable[[str], Path]) ->
     for place, name in enumerate(declared.sets):
         if name not in KNOWN:
             what = f"no set named {name!r} is known"
-            root.fault((AT, "sets", place), what, f"{nearest(name, KNOWN, 'known are')}, or declare [decontaminate.{name}] with its path and columns")
+            root.fault(
+                (AT, "sets", place),
+                what,
+                f"{nearest(name, KNOWN, 'known are')}, or declare [decontaminate.{name}] with its path and columns",
+            )
         tables[name] = BenchmarkTable()
     tables |= declared.__pydantic_extra__
     if declared.sets and declared.folder is None:

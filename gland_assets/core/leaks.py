@@ -58,6 +58,10 @@ class Index:
         self._leads = [self._of_length(ngram) for ngram in lengths]
         self._bits, self._filter = _filter_of([each.starts for each in self._leads])
 
+    def items(self, benchmark: str) -> int:
+        """How many items a set has."""
+        return next(len(each.benchmark.items) for each in self._sets if each.benchmark.name == benchmark)
+
     def search(self, texts: Texts) -> Iterator[Leak]:
         """The items that each of `texts` repeats, in order of text and item."""
         for first, piece in texts.pieces():
@@ -207,7 +211,8 @@ def _among(hashes: UInt64s, known: UInt64s) -> NDArray[np.bool_]:
     """Which of `hashes` are in `known`, which is in order."""
     if not len(known):
         return np.zeros(len(hashes), dtype=np.bool_)
-    return known.take(np.minimum(np.searchsorted(known, hashes), len(known) - 1)) == hashes
+    found: NDArray[np.bool_] = known.take(np.minimum(np.searchsorted(known, hashes), len(known) - 1)) == hashes
+    return found
 
 
 def _filter_of(hashes: Sequence[UInt64s]) -> tuple[int, NDArray[np.uint8]]:

@@ -25,7 +25,9 @@ LAST_CAPITAL = 0x1E921
 """The last code point that lower case changes, in Unicode 14 to 16; a later one would go unnoticed, and a test says so."""
 
 _BASE, _SCALE, _STEP = 0xD1342543DE82EF95, 0x9E3779B97F4A7C15, 0xAF251AF3B0F025B5  # odd, each with about half of its bits set
-_LOWER = bytes(ord(chr(byte).lower()) if byte < 0x80 and (chr(byte).isalnum() or chr(byte) == "_") else byte & 0x80 and byte for byte in range(256))
+_LOWER = bytes(
+    ord(chr(byte).lower()) if byte < 0x80 and (chr(byte).isalnum() or chr(byte) == "_") else byte & 0x80 and byte for byte in range(256)
+)
 """Byte -> in lower case, where it is part of a word; 0 where it is none; beyond ASCII as it is."""
 
 

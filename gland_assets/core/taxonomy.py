@@ -196,7 +196,7 @@ class DecontaminateTable(Table):
     """`[decontaminate]`: sets known by name, and a table for each that is not, or has settings of its own."""
 
     model_config = ConfigDict(extra="allow", strict=True)
-    __pydantic_extra__: dict[str, BenchmarkTable]
+    __pydantic_extra__: dict[str, BenchmarkTable] = Field(init=False)
 
     folder: FilePath | None = None
     sets: list[Text] = []

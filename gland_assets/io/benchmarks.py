@@ -15,7 +15,7 @@ from gland_assets.core.errors import Fault, SettingsError
 from gland_assets.core.hashing import ID_BYTES, digest
 from gland_assets.core.leaks import Benchmark, Index
 from gland_assets.core.project import DecontaminationSet
-from gland_assets.io.tabular import READABLE, File, Row, in_archive, is_archive, is_tabular, on_disk, read_rows
+from gland_assets.io.tabular import READABLE, File, in_archive, is_archive, is_tabular, on_disk, read_rows
 
 TEST = "test"  # the split of a known set that is compared with
 Below = Callable[[str], list[str]]
@@ -23,7 +23,10 @@ Below = Callable[[str], list[str]]
 
 
 def stamped(declared: Sequence[DecontaminationSet]) -> tuple[DecontaminationSet, ...]:
-    """The sets with a hash of what their files hold now, empty where there are none. A process reads a file again only once it has changed."""
+    """The sets with a hash of what their files hold now, empty where there are none.
+
+    A process reads a file again only once it has changed.
+    """
     below = cache(_below)
     return tuple(replace(each, content=_content(_paths(each, below))) for each in declared)
 
@@ -140,7 +143,8 @@ def _below(folder: str) -> list[str]:
 
 def _content(paths: Sequence[Path]) -> str:
     try:
-        held = [[path.name, _hash(path, state.st_size, state.st_mtime_ns, state.st_ino)] for path in paths if (state := path.stat())]
+        states = [path.stat() for path in paths]
+        held = [[path.name, _hash(path, state.st_size, state.st_mtime_ns, state.st_ino)] for path, state in zip(paths, states, strict=True)]
     except OSError:
         return ""
     return digest("benchmark", held) if held else ""

@@ -9,7 +9,7 @@ from typing import TypeVar
 import duckdb
 
 from gland_assets.core.project import Project
-from gland_assets.core.tables import DATASET, TABLES, Table
+from gland_assets.core.tables import TABLES, VIEWS, Table
 from gland_assets.io.database import refused
 from gland_assets.io.durable import write_text
 from gland_assets.io.parquet import write_parquet
@@ -36,10 +36,7 @@ _ORDER = (
 
 
 def table_query(table: Table) -> str:
-    """The query that gives a table's rows from the stored ones; a table that nothing makes yet is empty and typed."""
-    if table.name == "contamination":
-        columns = ", ".join(f"null::{column.type} as {column.name}" for column in table.columns)
-        return f"select {columns} where false"
+    """The query that gives a table's rows from the stored ones."""
     return query(f"tables/{table.name}")
 
 
@@ -103,8 +100,9 @@ def _statements(warehouse: Path) -> list[str]:
     said = live_part_views(warehouse)
     for name in _ORDER:
         said.append(f"create or replace view {name} as\n{table_query(TABLES[name])};")
-    said.append(f"create or replace view {DATASET.name} as\n{query('dataset')};")
-    for table in (*TABLES.values(), DATASET):
+    for view in VIEWS:
+        said.append(f"create or replace view {view.name} as\n{query(view.name)};")
+    for table in (*TABLES.values(), *VIEWS):
         said += comments("view", table)
     return said
 
