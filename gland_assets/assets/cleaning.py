@@ -1,13 +1,14 @@
-"""Near duplicates: signatures by discipline, then which question is kept over all of them."""
+"""What is dropped: by discipline signatures, and what repeats a benchmark; then which question of several alike is kept, over all of them."""
 
 import dagster as dg
 
-from gland_assets.assets.describe import PREVIEW_ROWS, check_result, described, materialized, told_duplicates
+from gland_assets.assets.describe import PREVIEW_ROWS, check_result, described, materialized, told_duplicates, told_leaks
 from gland_assets.assets.partitions import by_discipline
 from gland_assets.assets.provenance import parents, shared_tags
 from gland_assets.core.errors import WarehouseBusy
 from gland_assets.io.auditing import DUPLICATES_CHECKS, check_duplicates
 from gland_assets.io.builder import Builder
+from gland_assets.io.contamination import find_leaks
 from gland_assets.io.minhash import compute_duplicates, update_index
 from gland_assets.io.partitions import ALL
 from gland_assets.io.signing import sign_questions
@@ -23,6 +24,19 @@ def signatures(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builde
     slug = context.partition_key
     outcome = build.compute("signatures", slug, lambda: sign_questions(build.partitions, slug, build.project.dedup))
     return materialized(context, outcome, build.partitions.rows("questions", slug, PREVIEW_ROWS))
+
+
+@dg.asset(
+    partitions_def=by_discipline,
+    deps=parents("contamination"),
+    **described("contamination", "cleaning", {"python", "parquet"}),
+)
+def contamination(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder]) -> dg.MaterializeResult:
+    """Which questions and answers of the discipline repeat an item of a declared benchmark set, where, and how much of it."""
+    slug = context.partition_key
+    outcome = build.compute("contamination", slug, lambda: find_leaks(build.partitions, slug, build.project.decontaminate))
+    rows = build.partitions.rows("contamination", slug)
+    return materialized(context, outcome, rows, more=told_leaks(rows))
 
 
 @dg.asset(

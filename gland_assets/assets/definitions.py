@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from gland_assets.assets.automation import keep_up_to_date
-from gland_assets.assets.cleaning import duplicates, signatures
+from gland_assets.assets.cleaning import contamination, duplicates, signatures
 from gland_assets.assets.curriculum import subjects, syllabi
 from gland_assets.assets.declared import taxonomy as declared
 from gland_assets.assets.instructions import answers, questions
@@ -18,7 +18,7 @@ from gland_assets.assets.sensors import taxonomy_watch
 from gland_assets.assets.up_to_date import up_to_date
 from gland_assets.io.builder import Builder
 
-LEVELS = [declared, subjects, syllabi, questions, answers, signatures, duplicates, dataset]
+LEVELS = [declared, subjects, syllabi, questions, answers, signatures, contamination, duplicates, dataset]
 
 
 def definitions_for(taxonomy: Path | str, warehouse: Path | str | None = None, builder: Builder | None = None) -> dg.Definitions:

@@ -64,15 +64,16 @@ def check_result(outcome: CheckOutcome) -> dg.AssetCheckResult:
 
 
 def materialized(
-    context: dg.AssetExecutionContext, outcome: Outcome, rows: Sequence[Mapping[str, Any]], checks: Sequence[CheckOutcome] = ()
-) -> dg.MaterializeResult:
+    context: dg.AssetExecutionContext, outcome: Outcome, rows: Sequence[Mapping[str, Any]], checks: Sequence[CheckOutcome] = (),
+    more: Mapping[str, Any] | None = None,
+) -> dg.MaterializeResult:  # fmt: skip
     """The result of bringing one partition up to date: its content hash as data version, what it holds and what it cost."""
     meta = outcome.meta
     return dg.MaterializeResult(
         asset_key=meta.asset,
         data_version=dg.DataVersion(meta.content_hash),
         tags=tags_of(context.instance, meta),
-        metadata=told(meta, rows, outcome.made),
+        metadata={**told(meta, rows, outcome.made), **(more or {})},
         check_results=[check_result(check) for check in checks],
     )
 
@@ -134,6 +135,24 @@ def told_duplicates(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 PAIRS,
             )
         ),
+    }
+
+
+def told_leaks(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The metadata of `contamination`: by benchmark set, how many of its items are repeated, and by how many pairs."""
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    for row in rows:
+        items, pairs = found.setdefault(row["benchmark"], (set(), set()))
+        items.add(row["item_id"])
+        pairs.add(row["question_id"])
+    return {f"repeats/{name}": f"{len(items):,} items, in {len(pairs):,} pairs" for name, (items, pairs) in sorted(found.items())}
+
+
+def told_sets(rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+    """The metadata of `dataset` about benchmarks: by set and split, how many of its items are repeated, and by how many pairs."""
+    return {
+        f"repeats/{benchmark}{f' {split}' if split else ''}": f"{repeated:,} of {items:,} items ({share:.1%}), in {pairs:,} pairs"
+        for benchmark, split, _, items, repeated, pairs, share, _ in rows
     }
 
 

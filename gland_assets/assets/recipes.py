@@ -11,6 +11,7 @@ OWNERS = ["team:dataset"]
 DECIDES = {
     **dict.fromkeys(DECLARED, "the node as it is declared"),
     "signatures": "the settings of [dedup]",
+    "contamination": "the benchmark sets of [decontaminate], their rules and what their files hold",
     "duplicates": "the threshold of [dedup], and which disciplines there are",
     "dataset": "the declared tree",
 }

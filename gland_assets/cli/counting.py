@@ -16,7 +16,7 @@ from gland_assets.core.progress import SAMPLED, Count, Counted, DisciplineDone, 
 if TYPE_CHECKING:
     from gland_assets.io.foresight import Portion
 
-SHOWN_LEVELS = (*GENERATED, "signatures")
+SHOWN_LEVELS = (*GENERATED, "signatures", "contamination")
 SOONEST_S = 1.0  # after the first reply, before which a pace means nothing
 ENOUGH = 0.02  # share of the work after which its pace says how long the rest takes
 UNKNOWN = "price unknown"

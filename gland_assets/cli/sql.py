@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gland_assets.core.project import Project
 
-READABLE = ("subjects", "syllabi", "questions", "answers", "signatures", "duplicates", "ledger")
+READABLE = ("subjects", "syllabi", "questions", "answers", "signatures", "contamination", "duplicates", "ledger")
 """The folders below the warehouse that the views read."""
 
 EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(?!\()", re.IGNORECASE)
@@ -103,10 +103,10 @@ def refuse_writes(query: str) -> None:
 def _overview(connection: duckdb.DuckDBPyConnection) -> None:
     from gland_assets.io.sql import useful_questions
 
-    counts = "\nunion all ".join(f"select '{table.name}', count(*) from {table.name}" for table in (*TABLES.values(), *VIEWS.values()))
+    counts = "\nunion all ".join(f"select '{table.name}', count(*) from {table.name}" for table in (*TABLES.values(), *VIEWS))
     rows = dict(connection.execute(counts).fetchall())
     table = render.headed(["table", "rows", "meaning"], right=["rows"], whole=["table"])
-    for each in (DATASET, *TABLES.values(), *(view for view in VIEWS.values() if view is not DATASET)):
+    for each in (*VIEWS, *TABLES.values()):
         table.add_row(Text(each.name, "bold" if each is DATASET else ""), f"{rows[each.name]:,}", each.meaning)
     render.put(table)
     render.say()

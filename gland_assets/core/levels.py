@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DECLARED = ("fields", "subfields", "disciplines")
 GENERATED = ("subjects", "syllabi", "questions", "answers")
-PARTITIONED = (*DECLARED, *GENERATED, "signatures")
+PARTITIONED = (*DECLARED, *GENERATED, "signatures", "contamination")
 UNPARTITIONED = ("duplicates", "dataset")
 
 UPSTREAM: dict[str, tuple[str, ...]] = {
@@ -16,8 +16,9 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     "questions": ("subjects", "syllabi"),
     "answers": ("questions",),
     "signatures": ("questions",),
-    "duplicates": ("signatures", "answers"),
-    "dataset": (*DECLARED, *GENERATED, "signatures", "duplicates"),
+    "contamination": ("questions", "answers"),
+    "duplicates": ("signatures", "answers", "contamination"),
+    "dataset": (*DECLARED, *GENERATED, "signatures", "contamination", "duplicates"),
 }
 
 TURNS = {"subjects": 2, "syllabi": 2, "questions": 1, "answers": 1}

@@ -13,6 +13,9 @@ from gland_assets.core.project import Discipline, Project
 from gland_assets.core.recipes import changes, declared_content_hash, declared_rows, fingerprint, recipe
 from gland_assets.core.state import PartitionMeta
 
+FREE = ("signatures", "contamination")
+"""The levels of a discipline that are computed from others without a model."""
+
 State = Literal["missing", "stale", "waiting", "fresh", "orphan"]
 Metas = Mapping[tuple[str, str], PartitionMeta]
 
@@ -52,10 +55,12 @@ class Plan:
         return {part.asset: part for part in self.partitions if part.discipline == slug}
 
     def free(self) -> Plan:
-        """What asks no model and can be made from what stands: signatures whose questions are there."""
-        there = {part.discipline for part in self.partitions if part.asset == "questions" and part.state != "missing"}
-        late = (part for part in self.partitions if part.asset == "signatures" and part.state in ("missing", "stale"))
-        return replace(self, partitions=tuple(part for part in late if part.discipline in there))
+        """What asks no model and can be made from what stands: signatures and contamination whose questions and answers are there."""
+        there = {(part.asset, part.discipline) for part in self.partitions if part.state != "missing"}
+        late = (part for part in self.partitions if part.asset in FREE and part.state in ("missing", "stale"))
+        return replace(
+            self, partitions=tuple(part for part in late if all((name, part.discipline) in there for name in UPSTREAM[part.asset]))
+        )
 
     def orphans(self) -> list[PartitionPlan]:
         """Partitions whose discipline has left the taxonomy."""
@@ -130,12 +135,12 @@ def _duplicates_plan(project: Project, metas: Metas, above: Iterable[PartitionPl
 
 
 def dedup_recipe(project: Project) -> dict[str, Any]:
-    """Everything that decides how `duplicates` is made, the signatures and answers aside."""
+    """Everything that decides how `duplicates` is made, what it compares aside."""
     return {"version": RECIPE_VERSION["duplicates"], "threshold": project.dedup.threshold}
 
 
 def dedup_fingerprint(project: Project, metas: Metas) -> str:
-    """What `duplicates` would be made from: its recipe and the content of every signatures and answers partition in the taxonomy."""
+    """What `duplicates` would be made from: its recipe and the content of every partition it compares."""
     return digest("duplicates", dedup_recipe(project), _hashes(project, metas, UPSTREAM["duplicates"], "content_hash"))
 
 

@@ -147,12 +147,28 @@ class Automation:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """An item counts as repeated when n-grams of so many words, that it has in common with a text, cover more than `share` of it."""
+
+    ngram: int
+    share: float = 0.0  # 0: one n-gram is enough
+
+
+RULES = (Rule(13), Rule(8, 0.5))
+
+
+@dataclass(frozen=True, slots=True)
 class DecontaminationSet:
-    """A benchmark set that questions must not leak."""
+    """A benchmark set that pairs must not repeat. `path`: a file or folder; of a known set without one, the folder of all known sets."""
 
     name: str
     path: str
-    columns: tuple[str, ...] = ()
+    known: bool = False  # found below `path` by what its files are called, and read as it is known to be laid out
+    columns: tuple[str, ...] = ()  # whose text makes an item
+    id: str | None = None  # the column that names an item; None: its number in the file
+    split: str | None = None  # None: all of it, and of a known set its test split
+    rules: tuple[Rule, ...] = RULES  # the longest n-gram first
+    content: str = ""  # hash of its files; empty: they are not there
 
 
 @dataclass(frozen=True)

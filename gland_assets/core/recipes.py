@@ -8,7 +8,7 @@ from typing import Any
 
 from gland_assets.core.hashing import digest
 from gland_assets.core.levels import RECIPE_VERSION
-from gland_assets.core.project import Discipline, Project
+from gland_assets.core.project import DecontaminationSet, Discipline, Project
 from gland_assets.core.prompts import prompt_hash
 from gland_assets.core.records import Record, content_of
 
@@ -45,12 +45,20 @@ def recipe(project: Project, level: str, discipline: Discipline) -> dict[str, An
     if level == "signatures":
         dedup = project.dedup
         return base | {"ngram": dedup.ngram, "num_perm": dedup.num_perm, "seed": dedup.seed, "bands": dedup.bands, "rows": dedup.rows}
+    if level == "contamination":
+        return base | {"benchmarks": {declared.name: _looked_for(declared) for declared in project.decontaminate}}
     return base | {"node": _node(declared_rows(project, discipline.slug)[level])}
 
 
 def _node(row: Mapping[str, Any]) -> dict[str, Any]:
     """What makes a declared node this one. Its position does not: adding one at the top would touch all that follow."""
     return {name: value for name, value in row.items() if name != "position"}
+
+
+def _looked_for(declared: DecontaminationSet) -> dict[str, Any]:
+    """What decides which items a set has and when one counts as repeated; where its files stand does not."""
+    rules = ", ".join(f"{rule.ngram}-grams over {rule.share}" for rule in declared.rules)
+    return {"files": declared.content, "columns": ", ".join(declared.columns), "id": declared.id, "split": declared.split, "rules": rules}
 
 
 def _stage_recipe(project: Project, stage: str, discipline: Discipline) -> dict[str, Any]:
@@ -103,9 +111,13 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") ->
         if before == after:
             continue
         if isinstance(before, dict) and isinstance(after, dict):
-            said += changes(before, after, {"prompts": "prompt ", "node": ""}.get(name, f"{name}."))
+            said += changes(before, after, {"prompts": "prompt ", "node": "", "benchmarks": "benchmark "}.get(name, f"{prefix}{name}."))
         elif prefix == "prompt ":
             said.append(f"prompt {name} edited")
+        elif prefix == "benchmark ":
+            said.append(f"benchmark {name} {'added' if before is None else 'taken out'}")
+        elif name == "files":
+            said.append(f"{prefix}{name} {'changed' if before and after else 'are missing' if before else 'are there again'}")
         else:
             said.append(f"{prefix}{name} {_shown(before)} → {_shown(after)}")
     return said

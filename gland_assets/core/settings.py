@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gland_assets.core.endpoints import check_language, check_name, check_room, deployments_of, dollars
+from gland_assets.core.benchmark_sets import benchmark_sets
+from gland_assets.core.endpoints import check_language, check_room, deployments_of, dollars
 from gland_assets.core.errors import Fault, SettingsError
 from gland_assets.core.hashing import digest
 from gland_assets.core.inherit import InForce
@@ -16,7 +17,6 @@ from gland_assets.core.project import (
     STAGES,
     Automation,
     Budget,
-    DecontaminationSet,
     Dedup,
     Deployment,
     Discipline,
@@ -44,7 +44,7 @@ def build_project(
     fields = tree.fields()
     content = root.content
     dedup = _dedup(root)
-    sets = _decontamination(root, locate)
+    sets = benchmark_sets(root, locate)
     found = [*faults, *(fault for source in tree.sources for fault in source.faults)]
     if found:
         raise SettingsError(list(dict.fromkeys(found)))
@@ -199,17 +199,6 @@ def _dedup(root: Source[TaxonomyFile]) -> Dedup:
         what = f"{dedup.bands} bands of {dedup.rows} rows need {dedup.bands * dedup.rows} permutations, and num_perm is {dedup.num_perm}"
         root.fault(("dedup",), what, "raise `num_perm`, or lower `bands` or `rows`")
     return dedup
-
-
-def _decontamination(root: Source[TaxonomyFile], locate: Callable[[str], Path]) -> tuple[DecontaminationSet, ...]:
-    found = []
-    for name, table in root.content.decontaminate.items():
-        check_name(root, ("decontaminate", name))
-        if table.path is None:
-            root.fault(("decontaminate", name, "path"), "has no path", 'add path = "…", the file of the benchmark set')
-        else:
-            found.append(DecontaminationSet(name, str(locate(table.path)), tuple(table.columns)))
-    return tuple(found)
 
 
 def _hash(sources: Sequence[Source[Any]]) -> str:

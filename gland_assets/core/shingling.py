@@ -58,11 +58,7 @@ def _words(lowered: Sequence[bytes]) -> Words:
     data = np.frombuffer(joined, dtype=np.uint8)
     lengths = np.fromiter(map(len, lowered), dtype=np.int64, count=len(lowered)) + 1
     inside = np.frombuffer(bytearray(joined.translate(_word_characters()[:256].tobytes())), dtype=np.bool_)
-    beyond = np.flatnonzero(data >= 0x80)  # bytes of characters beyond ASCII: looked up by code point
-    if len(beyond):
-        points = np.frombuffer(_code_points(data[beyond].tobytes()), dtype="<u4")
-        widths = 2 + (points >= 0x800).astype(np.int64) + (points >= 0x10000)
-        inside[beyond] = np.repeat(_word_characters().take(points), widths)
+    mark_beyond_ascii(data, inside)
     edges = np.flatnonzero(np.diff(inside, prepend=False))
     starts, ends = edges[::2], edges[1::2]  # a line break ends the last word
     counts = np.diff(np.searchsorted(starts, np.cumsum(lengths)), prepend=0)
@@ -73,9 +69,18 @@ def _words(lowered: Sequence[bytes]) -> Words:
     return Words(run, stops - (ends - starts), stops, counts)
 
 
-def _code_points(told: bytes) -> bytes:
-    """UTF-8 as UTF-32, half surrogates and all: no text of a model's is refused, and none of them is part of a word."""
-    return told.decode("utf-8", "surrogatepass").encode("utf-32-le", "surrogatepass")
+def mark_beyond_ascii(data: UInt8s, inside: NDArray[np.bool_]) -> None:
+    """Say in `inside` which bytes beyond ASCII of the UTF-8 `data` are part of words: of characters that `\\w` matches, by code point."""
+    beyond = np.flatnonzero(data >= 0x80)
+    if len(beyond):
+        points = code_points(data[beyond])
+        widths = 2 + (points >= 0x800).astype(np.int64) + (points >= 0x10000)
+        inside[beyond] = np.repeat(_word_characters().take(points), widths)
+
+
+def code_points(data: UInt8s) -> UInt32s:
+    """The characters of UTF-8, half surrogates and all: no text of a model's is refused, and none of them is part of a word."""
+    return np.frombuffer(data.tobytes().decode("utf-8", "surrogatepass").encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 @cache

@@ -17,6 +17,7 @@ from gland_assets.core.wording import say
 
 Shape = TypeVar("Shape", bound=FieldsFile)
 _TREE = ("field", "subfield", "disciplines")
+_OWN = {("decontaminate", "folder"), ("decontaminate", "sets")}
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -100,7 +101,7 @@ def _take_out(raw: dict[str, Any], path: KeyPath) -> KeyPath:
 def node_at(raw: dict[str, Any], path: KeyPath) -> str:
     """What a user calls the thing at `path`: the nearest node of the tree, a deployment, or a table."""
     label = "the file" if not path else f"[{path[0]}]"
-    if path and path[0] in {"deployment", "decontaminate"} and len(path) > 1:
+    if path and path[0] in {"deployment", "decontaminate"} and len(path) > 1 and path[:2] not in _OWN:
         return f"{path[0]} {str(path[1])!r}"
     if path and path[0] == "stage" and len(path) > 1:
         return f"[stage.{path[1]}]"

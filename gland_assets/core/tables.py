@@ -182,16 +182,20 @@ FILTERS = (
         ),
     ),
     Table(
-        "contamination", "one row a question that overlaps with a benchmark item", "contamination",
+        "contamination", "one row a benchmark item and a question or answer that repeats it: neither it nor its pair is published",
+        "contamination",
         (
             Column("question_id", "text", "the question"),
             DISCIPLINE,
+            Column("part", "text", "which text of the pair repeats it: question or answer"),
             Column("benchmark", "text", "name of the benchmark set, as the taxonomy names it"),
             Column("split", "text", "part of the set: test, train …"),
             Column("item_id", "text", "the item within the set"),
-            Column("share", "double", "share of the item's tokens that the question matches, 0 to 1"),
-            Column("question_span", "text", "the matching words in the question"),
-            Column("item_span", "text", "the matching words in the item"),
+            Column("items", "int", "items that the set has"),
+            Column("share", "double", "share of the item's words that n-grams in common cover, above 0 to 1"),
+            Column("ngram", "int", "words of the n-grams that decided; null where the whole item is repeated"),
+            Column("question_span", "text", "the longest stretch in common, as it stands in the question or answer"),
+            Column("item_span", "text", "the same as it stands in the item"),
         ),
     ),
 )  # fmt: skip
@@ -311,5 +315,24 @@ DUPLICATES_BETWEEN = Table(
 )  # fmt: skip
 """Where disciplines overlap."""
 
-VIEWS: Mapping[str, Table] = {view.name: view for view in (DATASET, SIMILARITIES, DUPLICATES_BETWEEN)}
-"""Name -> published view over the tables."""
+FLAGGED = 0.02
+"""Share of a benchmark set's items above which their being repeated is no accident."""
+
+CONTAMINATION_SETS = Table(
+    "contamination_sets", "one row a benchmark set of which pairs repeat items, over all disciplines, and one for each discipline of them",
+    "contamination",
+    (
+        Column("benchmark", "text", "name of the benchmark set, as the taxonomy names it"),
+        Column("split", "text", "part of the set: test, train …"),
+        Column("discipline", "text", "slug of the discipline; null over all of them"),
+        Column("items", "int", "items that the set has"),
+        Column("repeated", "bigint", "of those, the ones that pairs repeat"),
+        Column("pairs", "bigint", "pairs that repeat one"),
+        Column("share", "double", "repeated by items"),
+        Column("flagged", "boolean", "whether more than 2 % of the items are repeated"),
+    ),
+)  # fmt: skip
+"""The view that sums up which benchmarks leaked."""
+
+VIEWS = (DATASET, SIMILARITIES, DUPLICATES_BETWEEN, CONTAMINATION_SETS)
+"""The published views over the tables."""

@@ -179,11 +179,31 @@ class DedupTable(Table):
     rate: Annotated[list[Share], Field(min_length=2, max_length=2), AfterValidator(_in_order)] | None = None
 
 
-class DecontaminateTable(Table):
+class RuleTable(Table):
+    """One entry of `rules`."""
+
+    ngram: Annotated[int, Field(ge=1, le=100)]
+    share: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+
+
+class BenchmarkTable(Table):
     """`[decontaminate.NAME]`."""
 
     path: FilePath | None = None
-    columns: list[Text] = []
+    columns: Annotated[list[Text], Field(min_length=1)] | None = None
+    id: Text | None = None
+    split: Text | None = None
+    rules: Annotated[list[RuleTable], Field(min_length=1)] | None = None
+
+
+class DecontaminateTable(Table):
+    """`[decontaminate]`: sets known by name, and a table for each that is not, or has settings of its own."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, BenchmarkTable] = Field(init=False)
+
+    folder: FilePath | None = None
+    sets: list[Text] = []
 
 
 class FieldsFile(Table):
@@ -203,4 +223,4 @@ class TaxonomyFile(FieldsFile):
     defaults: Overrides = Overrides()
     stage: StagesTable = StagesTable()
     dedup: DedupTable = DedupTable()
-    decontaminate: dict[str, DecontaminateTable] = {}
+    decontaminate: DecontaminateTable = DecontaminateTable()

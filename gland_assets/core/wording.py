@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from gland_assets.core.nearest import nearest
-from gland_assets.core.taxonomy import FieldsFile, StagesTable, TaxonomyFile
+from gland_assets.core.taxonomy import BenchmarkTable, FieldsFile, StagesTable, TaxonomyFile
 from gland_assets.core.toml_lines import KeyPath
 
 _KINDS = {str: "a text", bool: "true or false", int: "a whole number", float: "a number", list: "a list", dict: "a table"}
@@ -93,7 +93,7 @@ def _table_at(path: KeyPath, model: type[BaseModel]) -> type[BaseModel]:
         if named or isinstance(part, int):
             named = False
             continue
-        annotation = model.model_fields[part].annotation
+        annotation = model.model_fields[part].annotation if part in model.model_fields else BenchmarkTable  # named by the user beside keys
         named = get_origin(annotation) is dict
         model = _shape_in(annotation) or model
     return model

@@ -52,6 +52,8 @@ def audit(project: Project, partitions: Partitions, dropped: Sequence[Mapping[st
     gone = Counter(row["discipline"] for row in dropped)
     drawn = sample({slug: count - gone[slug] for slug, count in answered(project, partitions).items()}, project.seed)
     lost = {row["question_id"] for row in dropped}
+    for slug in drawn:
+        lost.update(partitions.columns("contamination", slug, ("question_id",))["question_id"].to_pylist())
     texts = [(identity, text) for slug in drawn for identity, text in _standing(partitions, slug) if identity not in lost]
     return Audited(len(texts), len(drawn), tuple(alike(texts, project.dedup)))
 

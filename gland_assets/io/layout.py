@@ -16,9 +16,9 @@ from gland_assets.io.sql import query
 META = "gland_meta"
 """The schema of our own notes: what was published, by stamp."""
 
-_OURS: tuple[Table, ...] = (*TABLES.values(), *VIEWS.values())
+_OURS: tuple[Table, ...] = (*TABLES.values(), *VIEWS)
 
-LAYOUT = digest([asdict(table) for table in _OURS], [query(f"views/{name}") for name in VIEWS])
+LAYOUT = digest([asdict(table) for table in _OURS], [query(f"views/{view.name}") for view in VIEWS])
 """Stamp of the layout: an older one in the file is replaced."""
 
 _NOTES = f"""
@@ -69,9 +69,8 @@ def lay_out(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"drop {kind} {name}")
     for table in TABLES.values():
         connection.execute("\n".join([create_table(table), *comments("table", table)]))
-    for view in VIEWS.values():
-        connection.execute(f"create view {view.name} as\n{query(f'views/{view.name}')}")
-        connection.execute("\n".join(comments("view", view)))
+    for view in VIEWS:
+        connection.execute("\n".join([f"create view {view.name} as\n{query(f'views/{view.name}')};", *comments("view", view)]))
     connection.execute(_NOTES)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 INDEX = "minhash.duckdb"
 
-COMPARED = ("signatures", "questions", "answers")
+COMPARED = ("signatures", "questions", "answers", "contamination")
 """The assets that say which questions are duplicates."""
 
 _TABLES = {
@@ -40,7 +40,7 @@ _TABLES = {
 
 
 def compute_duplicates(project: Project, partitions: Partitions, build_id: str = "") -> PartitionMeta:
-    """Bring duplicates/all.parquet up to date with the stored signatures and answers; returns at once when it is.
+    """Bring duplicates/all.parquet up to date with what is stored of the COMPARED assets; returns at once when it is.
 
     Raises WarehouseError when a partition cannot be read or the file cannot be written.
     """

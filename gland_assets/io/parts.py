@@ -19,7 +19,7 @@ from gland_assets.io.stored_schemas import LEDGER, STORED, TAXONOMY
 PARTS = "gland_parts"
 """The schema, or the database in memory, in which the stored rows have their names."""
 
-GENERATED = ("subjects", "syllabi", "questions", "answers", "signatures")
+GENERATED = ("subjects", "syllabi", "questions", "answers", "signatures", "contamination")
 """The assets whose partitions hold rows of the tables; the declared ones come from the taxonomy itself."""
 
 

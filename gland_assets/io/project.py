@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from glob import glob
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-from gland_assets.core.errors import Fault
+from gland_assets.core.errors import Fault, SettingsError
 from gland_assets.core.nearest import nearest
-from gland_assets.core.project import Deployment, Project
+from gland_assets.core.project import DecontaminationSet, Deployment, Project
 from gland_assets.core.prompts import SLOTS, check_prompt
 from gland_assets.core.settings import build_project
 from gland_assets.core.source import Source, read_source, unread_source
@@ -43,7 +44,12 @@ def load_project(path: Path) -> Project:
     included = [_source(each, FieldsFile) for each in _included(root, path)]
     faults: list[Fault] = []
     prompts = _shipped_prompts(faults) | _overriding_prompts(root, path.parent, faults)
-    return build_project(path, root, included, prompts, lambda declared: _located(path.parent, declared), faults)
+    project = build_project(path, root, included, prompts, lambda declared: _located(path.parent, declared), faults)
+    if not project.decontaminate:
+        return project
+    from gland_assets.io.benchmarks import stamped
+
+    return replace(project, decontaminate=stamped(project.decontaminate))
 
 
 def check_environment(project: Project, environ: Mapping[str, str]) -> list[Fault]:
@@ -54,12 +60,23 @@ def check_environment(project: Project, environ: Mapping[str, str]) -> list[Faul
     for name in _used(project):
         _check_deployment(source, project.deployments[name], environ)
     for benchmark in project.decontaminate:
-        if not Path(benchmark.path).exists():
-            at: KeyPath = ("decontaminate", benchmark.name, "path")
-            source.fault(at, f"{benchmark.path} does not exist", "put the file there, or mend the path")
+        _check_benchmark(source, benchmark)
     if project.store_path is not None and not project.store_path.parent.is_dir():
         source.fault(("store", "path"), f"the folder {project.store_path.parent} does not exist", "make it, or mend the path")
     return sorted(source.faults)
+
+
+def _check_benchmark(source: Source[TaxonomyFile], declared: DecontaminationSet) -> None:
+    from gland_assets.io.benchmarks import lacking, read_items  # which reads Parquet
+
+    if not declared.content:
+        listed = declared.name in source.content.decontaminate.sets
+        source.fault(("decontaminate", "sets") if listed else ("decontaminate", declared.name, "path"), *lacking(declared))
+        return
+    try:
+        read_items(declared)
+    except SettingsError as error:
+        source.faults += error.faults
 
 
 def local_weights() -> Path | None:

@@ -47,6 +47,10 @@ STORED: dict[str, pa.Schema] = {
     "signatures": _schema(
         question_id=TEXT, discipline=TEXT, text_hash=TEXT, signature=pa.list_(pa.uint32()), bands=pa.list_(pa.uint64())
     ),
+    "contamination": _schema(
+        question_id=TEXT, discipline=TEXT, part=TEXT, benchmark=TEXT, split=TEXT, item_id=TEXT, items=INT, share=pa.float64(), ngram=INT,
+        question_span=TEXT, item_span=TEXT,
+    ),
     "duplicates": _schema(
         question_id=TEXT, kept_id=TEXT, discipline=TEXT, kept_discipline=TEXT, kind=TEXT, jaccard=pa.float64()
     ),

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from dagster_duckdb import DuckDBResource
 
 BY_DISCIPLINE = (
-    "subjects", "syllabi", "sessions", "key_concepts", "questions", "question_concepts", "answers", "signatures", "failures",
+    "subjects", "syllabi", "sessions", "key_concepts", "questions", "question_concepts", "answers", "signatures",
+    "contamination", "failures",
 )  # fmt: skip
 """The tables whose rows are replaced discipline by discipline."""
 

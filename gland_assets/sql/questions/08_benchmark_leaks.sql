@@ -1,7 +1,7 @@
--- one row a benchmark set and split: its items that questions repeat, those questions, and one such passage
-select
-  benchmark, split, count(distinct item_id) as items, count(distinct question_id) as questions, max(share) as greatest_share,
-  arg_max(question_span, share) as passage
-from contamination
-group by benchmark, split
-order by questions desc;
+-- one row a benchmark set and split: its items that pairs repeat, over all disciplines, and one such passage
+select s.benchmark, s.split, s.items, s.repeated, s.pairs, s.share, s.flagged, arg_max(c.question_span, c.share) as passage
+from contamination_sets s
+join contamination c on c.benchmark = s.benchmark and c.split is not distinct from s.split
+where s.discipline is null
+group by all
+order by s.share desc, s.benchmark;

@@ -1,0 +1,126 @@
+"""What a text repeats of a benchmark's item: the words of both, the n-grams that count, and the rules by which they count.
+
+Words are the runs of `\\w+` in lower case. So prose and code are taken alike: spacing, line breaks, punctuation, brackets, quotes and the marks
+of comments count for nothing, an identifier is one word, and what a comment or docstring says counts as it does in prose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from gland_assets.core.project import Rule
+
+BOILERPLATE = 10
+"""An n-gram that stands in more items of a set than this is a template's, and no sign that one of them was repeated."""
+
+SHORTEST = 5
+"""Words of the shortest item that is looked for as a whole: shorter ones are what anybody may ask."""
+
+Gram = tuple[str, ...]
+Boilerplate = Mapping[int, Collection[Gram]]
+"""Number of words -> the n-grams of so many words that do not count."""
+
+_WORD = re.compile(r"\w+")
+
+
+def lowered(text: str) -> str:
+    """`text` in lower case, character by character: each stands where it stood."""
+    return text.replace("\u0130", "i").lower()  # the only character that becomes two
+
+
+class Item(NamedTuple):
+    """An item of a benchmark set, as far as texts are compared with it."""
+
+    split: str
+    item_id: str
+    text: str
+
+
+class Match(NamedTuple):
+    """How a text repeats an item: by the whole item (`ngram` is None), or by n-grams over `share` of the item's words."""
+
+    share: float
+    ngram: int | None
+    span: str  # the longest stretch of words that both have, as it stands in the text
+    item_span: str  # and in the item
+
+
+class Text:
+    """A text with its words, each by where it stands."""
+
+    def __init__(self, text: str) -> None:
+        """Finds the words at once."""
+        self.text = text
+        self._places: list[tuple[int, int]] = []
+        self.words: list[str] = []
+        for found in _WORD.finditer(lowered(text)):
+            self.words.append(found[0])
+            self._places.append(found.span())
+        self._grams: dict[int, dict[Gram, int]] = {}
+
+    def grams(self, ngram: int) -> dict[Gram, int]:
+        """The n-grams, each with the word at which it stands first."""
+        if ngram not in self._grams:
+            self._grams[ngram] = {self.gram(at, ngram): at for at in reversed(range(len(self.words) - ngram + 1))}
+        return self._grams[ngram]
+
+    def gram(self, at: int, ngram: int) -> Gram:
+        """The words from word `at` on."""
+        return tuple(self.words[at : at + ngram])
+
+    def find(self, other: Text) -> int | None:
+        """The word from which on all words of `other` stand here in order; None where they do not."""
+        at = self._line.find(other._line)
+        return None if at < 0 else self._line.count(" ", 0, at)
+
+    @cached_property
+    def _line(self) -> str:
+        return f" {' '.join(self.words)} "
+
+    def span(self, first: int, words: int) -> str:
+        """The stretch of the text from word `first` on, so many words long."""
+        return self.text[self._places[first][0] : self._places[first + words - 1][1]]
+
+
+def match(text: Text, item: Text, rules: Sequence[Rule], boilerplate: Boilerplate) -> Match | None:
+    """How `text` repeats `item`; None when it does not. What is boiler-plate counts neither as repeated nor as part of the item.
+
+    An item of SHORTEST words or more is repeated by all its words in order, whatever the rules; otherwise the first rule decides of which the
+    n-grams that both have cover more than its share of the words that the item's own n-grams cover.
+    """
+    size = len(item.words)
+    whole = text.find(item) if size >= SHORTEST else None
+    if whole is not None and item.gram(0, size) not in boilerplate.get(size, ()):
+        return Match(1.0, None, text.span(whole, size), item.span(0, size))
+    for rule in rules:
+        held, common = text.grams(rule.ngram), boilerplate.get(rule.ngram, ())
+        own = [at for at in range(size - rule.ngram + 1) if item.gram(at, rule.ngram) not in common]
+        shared = [at for at in own if item.gram(at, rule.ngram) in held]
+        share = _covered(shared, rule.ngram) / _covered(own, rule.ngram) if shared else 0.0
+        if share > rule.share:
+            here, there, words = max((_stretch(text, item, held[item.gram(at, rule.ngram)], at) for at in shared), key=lambda each: each[2])
+            return Match(share, rule.ngram, text.span(here, words), item.span(there, words))
+    return None
+
+
+def _covered(starts: Sequence[int], ngram: int) -> int:
+    """Words that n-grams from `starts` on cover, in order of place."""
+    covered = end = 0
+    for at in starts:
+        covered += at + ngram - max(at, end)
+        end = at + ngram
+    return covered
+
+
+def _stretch(text: Text, item: Text, here: int, there: int) -> tuple[int, int, int]:
+    """The longest stretch of equal words around word `here` and word `there`: its beginning in both, and its words."""
+    before = 0
+    while before < min(here, there) and text.words[here - before - 1] == item.words[there - before - 1]:
+        before += 1
+    after = 0
+    while here + after < len(text.words) and there + after < len(item.words) and text.words[here + after] == item.words[there + after]:
+        after += 1
+    return here - before, there - before, before + after
