@@ -181,6 +181,9 @@ def test_whatever_is_written_gives_a_project_or_faults_with_places(places: list[
         assert fault.node and fault.what and fault.fix
 
 
+A_BASE = "[deployment.a]\nmodel = 'm'\napi_base = [\n 'https://host/v1?api-version=1',\n "
+
+
 @pytest.mark.parametrize(
     ("text", "line", "node", "words"),
     [
@@ -196,6 +199,13 @@ def test_whatever_is_written_gives_a_project_or_faults_with_places(places: list[
         ("[dedup]\nbands = 26\n" + TREE, 1, "[dedup]", "need 130 permutations"),
         ("[deployment.a]\nmodel = 'm'\napi_key = 'x'\n" + TREE, 3, "deployment 'a'", "name the environment variable in `key_env`"),
         ("[deployment.a]\nmodel = 'm'\nextra.'API-Key' = 'x'\n" + TREE, 3, "deployment 'a'", "would store a key"),
+        (
+            A_BASE + "'http://one', 'http://me:word@two']\n" + TREE,
+            5,
+            "deployment 'a'",
+            "would store a password or a key; take it out, and name",
+        ),
+        (A_BASE + "'http://[one/v1']\n" + TREE, 5, "deployment 'a'", "`api_base` is not a URL"),
         ("[deployment.a]\nmodel = 'm'\nextra.at = 2020-01-01\n" + TREE, 3, "deployment 'a'", "JSON cannot carry"),
         ("[deployment.'a b']\nmodel = 'm'\n" + TREE, 1, "deployment 'a b'", "is out of shape"),
         ("[decontaminate.'']\npath = 'm'\n" + TREE, 1, "decontaminate ''", "is out of shape"),
