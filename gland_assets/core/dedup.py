@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -26,25 +26,36 @@ UInt64s = NDArray[np.uint64]
 LOOKED_AT = 64
 """Kept questions looked at in one bucket: templated questions share bands by the thousand."""
 
-CHARACTERS = 1 << 19  # of text signed at once
+STRETCH = 1 << 19  # bytes of text signed at once
 TOGETHER = 1024  # pieces of texts permuted at once: with the next, half a megabyte at the most, which stays in the cache
 PIECE = 128  # shingles
 REMEMBERED = 20_000  # shingle sets held while duplicates are looked for
 
 _WORD = re.compile(r"\w+")
+_SPACING = b"\t\n\v\f\r\x1c\x1d\x1e\x1f"  # what `str.split` parts words at in ASCII, the space aside
 
 
 def normalise(text: str) -> str:
     """The form under which two texts count as the same: lower case, spacing evened out."""
-    lowered = text.lower()
-    if lowered.isprintable() and "  " not in lowered:  # single spaces are all the spacing in it, as in most texts
-        return lowered.strip()
-    return " ".join(lowered.split())
+    return " ".join(text.lower().split())
 
 
 def text_hash(text: str) -> str:
     """32 hex digits of the normalised text."""
-    return blake2b(normalise(text).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    lowered = text.lower()
+    return _hash_of(lowered, _told(lowered))
+
+
+def _hash_of(lowered: str, told: bytes) -> str:
+    if told.isascii():  # single spaces are all the spacing in most texts, and who looks for other need not split
+        even = b"  " not in told and len(told.translate(None, _SPACING)) == len(told)
+    else:
+        even = "  " not in lowered and lowered.isprintable()
+    return blake2b(told.strip(b" ") if even else _told(" ".join(lowered.split())), digest_size=16).hexdigest()
+
+
+def _told(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # half surrogates and all: no text of a model's is refused
 
 
 def shingles(text: str, ngram: int) -> frozenset[str]:
@@ -64,18 +75,35 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 
 def signatures(texts: Sequence[str], settings: Dedup) -> UInt32s:
     """MinHash signatures, shape (texts, num_perm). A text without a word has datasketch's empty signature: every value 2**32 - 1."""
-    result = np.full((len(texts), settings.num_perm), np.iinfo(np.uint32).max, dtype=np.uint32)
-    ends = np.cumsum(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)))
+    return _signatures([_told(text.lower()) for text in texts], settings)[0]
+
+
+def _signatures(lowered: Sequence[bytes], settings: Dedup) -> tuple[UInt32s, NDArray[np.bool_]]:
+    """Signatures of texts, and which of them have a word."""
+    _keep_memory()
+    result = np.full((len(lowered), settings.num_perm), np.iinfo(np.uint32).max, dtype=np.uint32)
+    worded = np.zeros(len(lowered), dtype=np.bool_)
+    ends = np.cumsum(np.fromiter(map(len, lowered), dtype=np.int64, count=len(lowered)))
     begin = 0
-    while begin < len(texts):
+    while begin < len(lowered):
         before = ends[begin - 1] if begin else 0
-        end = max(begin + 1, int(np.searchsorted(ends, before + CHARACTERS, side="right")))
-        hashes, counts = shingle_hashes(texts[begin:end], settings.ngram)
+        end = max(begin + 1, int(np.searchsorted(ends, before + STRETCH, side="right")))
+        hashes, counts = shingle_hashes(lowered[begin:end], settings.ngram)
         filled = np.flatnonzero(counts)
         if len(filled):
+            worded[begin + filled] = True
             result[begin + filled] = _least(fmix32(hashes), counts[filled], settings)
         begin = end
-    return result
+    return result, worded
+
+
+@cache
+def _keep_memory() -> None:
+    """Have the C library keep freed memory: once it has freed a large block, glibc gives back less than twice as much no more.
+
+    Stretch after stretch would otherwise ask the system for the same pages, which took as long as hashing.
+    """
+    np.empty(31 << 20, dtype=np.uint8)  # of 32 MiB and above it takes no notice
 
 
 def _least(hashes: UInt32s, counts: NDArray[np.int64], settings: Dedup) -> UInt32s:
@@ -101,7 +129,7 @@ def _least(hashes: UInt32s, counts: NDArray[np.int64], settings: Dedup) -> UInt3
             permuted += offset[number]
             np.minimum.reduce(permuted, axis=0, out=lowest[number])
         least[rows] = lowest.T
-    return np.minimum.reduceat(least, firsts, axis=0)
+    return least if len(least) == len(counts) else np.minimum.reduceat(least, firsts, axis=0)
 
 
 def band_keys(values: UInt32s, settings: Dedup) -> UInt64s:
@@ -128,9 +156,10 @@ class Signed(NamedTuple):
 
 def sign(texts: Sequence[str], settings: Dedup) -> Signed:
     """Text hashes, signatures and band keys of `texts`, in order."""
-    values = signatures(texts, settings)
-    worded = np.fromiter((_WORD.search(text) is not None for text in texts), dtype=np.bool_, count=len(texts))
-    return Signed([text_hash(text) for text in texts], worded, values, band_keys(values, settings))
+    lowered = [text.lower() for text in texts]
+    told = list(map(_told, lowered))
+    values, worded = _signatures(told, settings)
+    return Signed(list(map(_hash_of, lowered, told)), worded, values, band_keys(values, settings))
 
 
 class Entry(NamedTuple):

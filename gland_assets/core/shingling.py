@@ -6,6 +6,7 @@ between them, so that every shingle is a stretch of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
@@ -30,12 +31,13 @@ class Words(NamedTuple):
     counts: Ints
 
 
-def shingle_hashes(texts: Sequence[str], ngram: int) -> tuple[UInt32s, Ints]:
-    """Hashes of the shingles of `texts`, one text's after another's and repeats included, and how many each text has.
+def shingle_hashes(lowered: Sequence[bytes], ngram: int) -> tuple[UInt32s, Ints]:
+    """Hashes of the shingles of texts, one text's after another's and repeats included, and how many each text has.
 
-    The shingles are those of `core.dedup.shingles`: the same words, one shingle for a text with fewer than `ngram`, none without a word.
+    `lowered` are the texts in lower case, in UTF-8. The shingles are those of `core.dedup.shingles`: the same words, one shingle for a text
+    with fewer than `ngram`, none without a word.
     """
-    words = _words(texts)
+    words = _words(lowered)
     counts = np.where(words.counts, np.maximum(1, words.counts - ngram + 1), 0)
     skipped = (np.cumsum(words.counts) - words.counts) - (np.cumsum(counts) - counts)
     first = np.arange(counts.sum()) + np.repeat(skipped, counts)
@@ -51,11 +53,10 @@ def fmix32(values: UInt32s) -> UInt32s:
     return mixed ^ (mixed >> np.uint32(16))
 
 
-def _words(texts: Sequence[str]) -> Words:
-    told = [text.lower().encode("utf-8", "surrogatepass") for text in texts]
-    joined = b"\n".join([*told, b""])
+def _words(lowered: Sequence[bytes]) -> Words:
+    joined = b"\n".join([*lowered, b""])
     data = np.frombuffer(joined, dtype=np.uint8)
-    lengths = np.fromiter(map(len, told), dtype=np.int64, count=len(told)) + 1
+    lengths = np.fromiter(map(len, lowered), dtype=np.int64, count=len(lowered)) + 1
     inside = np.frombuffer(bytearray(joined.translate(_word_characters()[:256].tobytes())), dtype=np.bool_)
     beyond = np.flatnonzero(data >= 0x80)  # bytes of characters beyond ASCII: looked up by code point
     if len(beyond):
@@ -80,8 +81,10 @@ def _code_points(told: bytes) -> bytes:
 @cache
 def _word_characters() -> NDArray[np.bool_]:
     """By code point, whether `\\w` matches it."""
-    found = np.frombuffer(bytes(map(str.isalnum, map(chr, range(0x110000)))), dtype=np.bool_).copy()
-    found[ord("_")] = True
+    found = np.zeros(0x110000, dtype=np.bool_)
+    every = np.arange(len(found), dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    for run in re.finditer(r"\w+", every):
+        found[slice(*run.span())] = True
     return found
 
 

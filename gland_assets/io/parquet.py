@@ -38,8 +38,8 @@ def read_rows(path: Path, first: int | None = None) -> list[dict[str, Any]]:
 
 def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
     """Some columns of the rows, in stored order. Raises as `read_meta`."""
-    with _told(path), pq.ParquetFile(path) as file:
-        return file.read(list(names))
+    with _told(path), pq.ParquetFile(path, pre_buffer=False) as file:
+        return file.read(list(names), use_threads=False)  # for a partition, handing columns to threads takes as long as reading them
 
 
 def write_partition(path: Path, table: pa.Table, meta: PartitionMeta) -> None:
@@ -51,10 +51,16 @@ def write_parquet(path: Path, table: pa.Table, meta: bytes | None = None) -> Non
     """Replace a Parquet file in one move, with `meta` in its footer. Raises WarehouseError, leaving no temporary file."""
     if meta is not None:
         table = table.replace_schema_metadata({_META_KEY: meta})
-    # Only text repeats: signatures and band keys would be looked up in a dictionary by the hundred, and never found.
-    worded = [name for field in table.schema for name, kind in _leaves(field) if pa.types.is_string(kind)]
+    leaves = {name: kind for field in table.schema for name, kind in _leaves(field)}
+    # Only text repeats. Unsigned numbers are hashes, in signatures and band keys by the hundred a row: nothing in them to be compressed.
+    hashes = {name for name, kind in leaves.items() if pa.types.is_unsigned_integer(kind)}
     with replacing(path) as file:
-        pq.write_table(table, file, compression="zstd", use_dictionary=worded)
+        pq.write_table(
+            table, file,
+            compression={name: "none" if name in hashes else "zstd" for name in leaves},
+            use_dictionary=[name for name, kind in leaves.items() if pa.types.is_string(kind)],
+            write_statistics=[name for name in leaves if name not in hashes],
+        )  # fmt: skip
 
 
 def _leaves(field: pa.Field, above: str = "") -> Iterator[tuple[str, pa.DataType]]:

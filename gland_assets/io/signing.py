@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gland_assets.core.dedup import sign
@@ -30,7 +29,7 @@ def sign_questions(partitions: Partitions, slug: str, settings: Dedup) -> tuple[
 
 def signature_table(questions: pa.Table, settings: Dedup) -> pa.Table:
     """Text hash, MinHash signature and band keys of every question that has a text. `questions` has the SIGNED columns."""
-    asked = questions.filter(pc.is_valid(questions["text"]))
+    asked = questions.filter(questions["text"].is_valid()) if questions["text"].null_count else questions
     signed = sign(asked["text"].to_pylist(), settings)
     hashes = pa.array(signed.text_hashes, pa.string())
     lists = [_lists(values, signed.worded) for values in (signed.signatures, signed.bands)]
@@ -40,7 +39,8 @@ def signature_table(questions: pa.Table, settings: Dedup) -> pa.Table:
 def _lists(values: NDArray[Any], filled: NDArray[np.bool_]) -> pa.ListArray:
     """Rows of `values` as lists, those not `filled` as empty ones."""
     offsets = np.concatenate([[0], np.cumsum(filled) * values.shape[1]])
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values[filled].ravel()))
+    held = values if filled.all() else values[filled]
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(held.ravel()))
 
 
 def table_hash(table: pa.Table) -> str:
@@ -53,14 +53,29 @@ def table_hash(table: pa.Table) -> str:
     return hashed.hexdigest()
 
 
-def _plain(array: pa.Array) -> Iterator[bytes]:
+def _plain(array: pa.Array) -> Iterator[bytes | memoryview]:
     """Which values are null, how long each is where they have lengths, and then all of them in one."""
-    yield array.is_null().to_numpy(zero_copy_only=False).tobytes() if array.null_count else b""
+    nulls = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+    yield b"" if nulls is None else nulls.tobytes()
     if pa.types.is_list(array.type):
-        yield pc.list_value_length(array).fill_null(0).to_numpy().tobytes()
-        yield from _plain(array.flatten())
+        yield _lengths(array, nulls)
+        yield from _plain(array.values[slice(*_offsets(array)[[0, -1]])] if nulls is None else array.flatten())
     elif pa.types.is_string(array.type):
-        yield pc.binary_length(array).fill_null(0).to_numpy().tobytes()
-        yield "".join(filter(None, array.to_pylist())).encode()
+        filled = array if nulls is None else array.fill_null("")
+        yield _lengths(filled, None)
+        yield memoryview(filled.buffers()[2] or b"")[slice(*_offsets(filled)[[0, -1]])]
     else:
-        yield array.fill_null(0).to_numpy().tobytes()
+        yield memoryview((array if nulls is None else array.fill_null(0)).to_numpy()).cast("B")
+
+
+def _lengths(array: pa.Array, nulls: NDArray[np.bool_] | None) -> bytes:
+    lengths = np.diff(_offsets(array))
+    if nulls is not None:
+        lengths[nulls] = 0
+    return lengths.tobytes()
+
+
+def _offsets(array: pa.Array) -> NDArray[np.int32]:
+    """Where each value of an array of lists or texts begins, and the last one ends."""
+    told = array.buffers()[1]
+    return np.frombuffer(told or bytes(4), dtype=np.int32)[array.offset : array.offset + len(array) + 1]

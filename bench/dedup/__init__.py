@@ -1,0 +1,1 @@
+"""Near duplicates at scale, and other tools on the same questions."""
