@@ -25,9 +25,10 @@ from gland_assets.core.project import Deployment
 from gland_assets.core.thought import without_thought
 from gland_assets.io.faults import ProviderFault, limits_of, retry_after
 from gland_assets.io.providers import Completion, Providers
+from tests.completions import THOUGHT
 from tests.io.asking import deployment, request
 from tests.io.test_roads import long_road, there
-from tests.server import HUGE_BYTES, THOUGHT, ModelServer
+from tests.server import HUGE_BYTES, ModelServer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CANARY = 'sk-canary/4711+secret"=='
