@@ -48,7 +48,7 @@ class Waits:
         return jitter if asked is None else min(asked, self.obeyed) + jitter
 
     def allow(self, fault: ProviderFault, calls: int) -> bool:
-        """Whether a deployment is called again after so many calls of which the last brought `fault`."""
+        """Whether a deployment is called again after so many calls that were refused, if `fault` is a refusal, or else failed otherwise."""
         return fault.cure is Cure.WAIT and calls <= (self.refusals if fault.cause == "rate_limited" else self.retries)
 
 
@@ -105,7 +105,7 @@ class Sender:
         Raises NoReply when none does, EnvironmentFault when none can until the user changes something, or none has for a long time.
         """
         faults: dict[str, ProviderFault] = {}  # of those that are not asked again for this request
-        calls: Counter[str] = Counter()
+        calls: Counter[tuple[str, bool]] = Counter()  # refusals counted by themselves: many of them use up no other fault's retries
         last: ProviderFault | None = None
         order = sorted(request.settings.models, key=request.avoid.__contains__)  # as declared, those to avoid last
         while left := [name for name in order if name not in faults]:
@@ -122,10 +122,11 @@ class Sender:
                 continue
             except ProviderFault as fault:
                 last = fault
-                calls[name] += fault.cause not in UNCALLED
-            if self._waits.allow(last, calls[name]):
+                kind = name, fault.cause == "rate_limited"
+                calls[kind] += fault.cause not in UNCALLED
+            if self._waits.allow(last, calls[kind]):
                 self._on_retry(request, name, last)
-                await asyncio.sleep(self._waits.before(calls[name] - 1, last.retry_after))
+                await asyncio.sleep(self._waits.before(calls[kind] - 1, last.retry_after))
             else:
                 self._judge(name, last)
                 faults[name] = last

@@ -86,7 +86,7 @@ class Slots:
         try:
             return await future
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
+            if future.done() and not future.cancelled() and future.exception() is None:
                 self._give(queue, future.result())
             raise
 

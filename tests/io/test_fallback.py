@@ -22,6 +22,13 @@ def test_what_waiting_can_cure_is_cured_by_waiting(server: ModelServer, bench: B
     assert len([event for event in bench.events if event.kind == "retry"]) == QUICK.retries
 
 
+def test_refusals_use_up_no_other_faults_retries(server: ModelServer, bench: Bench, clock: Clock) -> None:
+    for kind in ("429", "500"):
+        server.fail(kind, times=QUICK.retries)
+    [(_, reply)] = ask(bench.gateway(deployment(server.url)), request())
+    assert reply.attempts == QUICK.refusals + QUICK.retries + 1
+
+
 def test_a_hanging_call_is_given_up_and_repeated(server: ModelServer, bench: Bench) -> None:
     server.fail("hang")
     [(_, reply)] = ask(bench.gateway(deployment(server.url, timeout=0.3)), request())

@@ -12,10 +12,12 @@ from contextlib import closing
 
 import pytest
 
+from gland_assets.core.budget import Caps
 from gland_assets.core.errors import WarehouseError
 from gland_assets.core.fanout import each
 from gland_assets.core.requests import Reply
 from gland_assets.io import store_layout
+from gland_assets.io.lanes import Lane
 from tests.io.asking import Bench, ask, deployment, request, text_of
 from tests.server import ModelServer
 
@@ -103,6 +105,25 @@ def test_once_a_reply_cannot_be_kept_no_more_are_paid_for(server: ModelServer, b
     with pytest.raises(WarehouseError, match="make room"):
         asyncio.run(all_rows())
     assert server.answered <= 1 + 3 * 4  # those under way, and those that took their places before the first was found not kept
+
+
+def test_a_pace_that_cannot_be_kept_ends_the_build_and_leaves_nothing_set_aside(
+    server: ModelServer, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise WarehouseError("_lane-main.lock cannot be locked")
+
+    gateway = bench.gateway(deployment(server.url), caps=Caps(tokens=300))
+    monkeypatch.setattr(Lane, "replied", fails)
+
+    async def asking() -> None:
+        await asyncio.wait_for(gateway.ask(request(), text_of), 30)
+
+    with pytest.raises(WarehouseError, match="cannot be locked"):
+        asyncio.run(asking())
+    monkeypatch.undo()
+    [(_, reply)] = ask(gateway, request())  # the whole cap is there for it
+    assert not reply.reused and server.answered == 2
 
 
 def test_a_reply_that_was_paid_for_and_is_lost_is_told_and_not_paid_for_again(server: ModelServer, bench: Bench) -> None:

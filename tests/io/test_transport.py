@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gland_assets.core.errors import EnvironmentFault
 from gland_assets.core.project import Deployment
 from gland_assets.core.thought import without_thought
 from gland_assets.io.faults import ProviderFault, limits_of, retry_after
@@ -315,3 +316,11 @@ def test_a_server_must_prove_who_it_is(_certificate: Path, road: str, monkeypatc
         assert complete(declared).text
     finally:
         secured.stop()
+
+
+def test_certificates_that_cannot_be_read_are_told(server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "none.pem").write_text("no certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(EnvironmentFault, match="SSL_CERT_FILE"):
+        complete(there(server, "openai"))
+    assert server.count == 0
