@@ -311,6 +311,20 @@ def test_an_endpoint_that_is_down_leaves_the_load_to_those_of_equal_rank(server:
     assert server.count - before <= 4 + 4 * QUICK.retries
 
 
+@pytest.mark.parametrize("kind", ["404", "401"])
+def test_an_endpoint_that_is_wrong_is_left_out_and_those_of_equal_rank_answer(
+    server: ModelServer, spare: ModelServer, tmp_path: Path, kind: str
+) -> None:
+    spare.fail(kind, times=100_000)
+    with sending(tmp_path, deployment((spare.url, server.url), max_parallel_requests=4)) as sender:
+        for first in (0, 40):
+            assert len(asyncio.run(send(sender, *questions(40, first=first)))) == 40
+        assert spare.count <= 4
+        server.fail(kind, times=100_000)
+        with pytest.raises((EnvironmentFault, NoReply), match=r"auth_error|not_found"):
+            asyncio.run(send(sender, *questions(1, first=80)))
+
+
 def test_what_one_request_meets_says_nothing_about_the_others(server: ModelServer, tmp_path: Path) -> None:
     server.fail("400", times=1000, match="question 7")
     heard = Heard()
