@@ -42,7 +42,7 @@ class Round:
 
 def at(level: str, reason: str) -> dict[str, str]:
     """`level` stale for a reason, and all below it waiting."""
-    below = () if level == "answers" else PARTITIONED[PARTITIONED.index(level) + 1 :]
+    below = ("contamination",) if level == "answers" else PARTITIONED[PARTITIONED.index(level) + 1 :]
     return {level: f"stale: {reason}", **dict.fromkeys(below, "waiting")}
 
 
@@ -223,7 +223,7 @@ ROUNDS = {
                 {slug: {"syllabi": each_subject(1)} for slug in SLUGS}  # the first turns are in the store
                 | {"music": {"syllabi": each_subject(1)} | dict.fromkeys(("questions", "answers"), dealt_to_first_subject)},
                 guessed=("questions", "answers"),
-                stand=dict.fromkeys(("logic", "statistics"), ("questions", "answers", "signatures")),
+                stand=dict.fromkeys(("logic", "statistics"), ("questions", "answers", "signatures", "contamination")),
                 file="prompts/syllabi.extract.txt",
             ),
         ),

@@ -1,7 +1,7 @@
 """Words and word n-grams of many texts as 64-bit hashes, in array operations over whole stretches of UTF-8.
 
-A word's hash is a polynomial in its bytes, modulo 2**64: that of any stretch follows from sums up to its two ends. An n-gram's is a polynomial
-in those of its words. Words are those of `core.decontamination`.
+A word's hash is a polynomial in its bytes, modulo 2**64: that of any stretch follows from sums up to its two ends. An n-gram's is a
+polynomial in those of its words. Words are those of `core.decontamination`.
 """
 
 from __future__ import annotations

@@ -196,7 +196,7 @@ def test_whatever_is_written_gives_a_project_or_faults_with_places(places: list[
         ("[deployment.a]\nmodel = 'm'\nextra.'API-Key' = 'x'\n" + TREE, 3, "deployment 'a'", "would store a key"),
         ("[deployment.a]\nmodel = 'm'\nextra.at = 2020-01-01\n" + TREE, 3, "deployment 'a'", "JSON cannot carry"),
         ("[deployment.'a b']\nmodel = 'm'\n" + TREE, 1, "deployment 'a b'", "is out of shape"),
-        ("[decontaminate.'']\npath = 'm'\n" + TREE, 1, "decontaminate ''", "is out of shape"),
+        ("[decontaminate.'']\npath = 'm'\ncolumns = ['q']\n" + TREE, 1, "decontaminate ''", "is out of shape"),
         ("[deployment]\nmodel = 'm'\n" + TREE, 2, "deployment 'model'", "is a text, not a table"),
         ("[field]\nname = 'x'\n", 1, "[field]", "write [[field]]"),
         ("[[field]]\nname = 'x'\n[field.subfield]\nname = 'y'\n", 3, "field 'x'", "write [[field.subfield]]"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from gland_assets.core.levels import GENERATED
-from gland_assets.core.tables import DATASET, TABLES, Column, Table
+from gland_assets.core.tables import TABLES, VIEWS, Column, Table
 
 COLUMNS = {
     "fields": "field name position",
@@ -22,7 +22,7 @@ COLUMNS = {
     "answers": "answer_id question_id discipline text tokens finish_reason deployment model request_key made_at",
     "signatures": "question_id discipline text_hash",
     "duplicates": "question_id kept_id discipline kept_discipline kind jaccard",
-    "contamination": "question_id discipline benchmark split item_id share question_span item_span",
+    "contamination": "question_id discipline part benchmark split item_id items share ngram question_span item_span",
     "prompts": "prompt_hash stage name text",
     "builds": "build_id started_at ended_at outcome calls reused usd gland_version taxonomy_hash",
     "requests": "request_key build_id discipline stage prompt_hash deployment model prompt_tokens cached_tokens completion_tokens usd "
@@ -33,7 +33,7 @@ KEYED = {"fields", "subfields", "disciplines", "subjects", "syllabi", "prompts",
 
 
 def everything() -> Iterator[tuple[Table, Column]]:
-    for table in (*TABLES.values(), DATASET):
+    for table in (*TABLES.values(), *VIEWS):
         for column in table.columns:
             yield table, column
 
@@ -51,7 +51,7 @@ def test_every_generated_level_has_its_table() -> None:
     assert {table.asset for table in TABLES.values()} >= set(GENERATED)
 
 
-@pytest.mark.parametrize("table", [*TABLES.values(), DATASET], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [*TABLES.values(), *VIEWS], ids=lambda table: table.name)
 def test_a_table_says_what_one_row_is(table: Table) -> None:
     assert table.meaning.startswith(("one row a ", "one row an "))
 

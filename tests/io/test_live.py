@@ -16,7 +16,7 @@ import pytest
 
 from gland_assets.core.errors import GlandError
 from gland_assets.core.records import Duplicate
-from gland_assets.core.tables import DATASET, TABLES
+from gland_assets.core.tables import TABLES, VIEWS
 from gland_assets.io.live import LIVE_SQL, TRIES, connect_live, steady, write_live
 from gland_assets.io.parquet import write_parquet
 from gland_assets.io.partitions import EMPTY, Partitions
@@ -34,7 +34,7 @@ def live(warehouse: Path, query: str, project: Any = None) -> list[Any]:
 
 def test_a_new_warehouse_has_every_table_empty_and_typed(tmp_path: Path) -> None:
     with closing(connect_live(rows.project(()), tmp_path / "warehouse")) as connection:
-        for table in (*TABLES.values(), DATASET):
+        for table in (*TABLES.values(), *VIEWS):
             described = connection.execute(f"describe {table.name}").fetchall()
             declared = connection.execute("describe select " + ", ".join(f"null::{c.type} as {c.name}" for c in table.columns)).fetchall()
             assert [row[:2] for row in described] == [row[:2] for row in declared], table.name
@@ -172,7 +172,7 @@ def test_live_sql_runs_in_any_plain_session_and_again(tmp_path: Path) -> None:
             "select table_name, column_name, comment from duckdb_columns() where schema_name = 'main' and not internal"
         ).fetchall()
     assert {(table, column): comment for table, column, comment in comments} == {
-        (table.name, column.name): column.meaning for table in (*TABLES.values(), DATASET) for column in table.columns
+        (table.name, column.name): column.meaning for table in (*TABLES.values(), *VIEWS) for column in table.columns
     }
 
 
