@@ -282,7 +282,7 @@ ROUNDS = {
                 "code that raises the recipe version of a level",
                 {},
                 {slug: at("questions", "version 1 → 2") for slug in SLUGS},
-                stand=dict.fromkeys(SLUGS, ("answers",)),
+                stand=dict.fromkeys(SLUGS, ("answers", "contamination")),
             ),
             Edit(
                 "`ngram`, `num_perm`, `seed`, `bands` or `rows` of `[dedup]`",
@@ -344,6 +344,5 @@ NOTHING: dict[str, tuple[Mapping[str, str], ...]] = {
         {'name = "edits"\n': 'name = "edited"\n'},
         {"[defaults]\n": '[budget]\nusd = 3\n[automation]\npaid = true\n[store]\npath = "another.sqlite"\n[defaults]\n'},
     ),
-    "`[decontaminate.NAME]`": ({"[defaults]\n": '[decontaminate.gsm]\npath = "gsm.jsonl"\n[defaults]\n'},),
 }
 """Row of the table in docs/edits.md -> changes of the taxonomy file, each tried by itself."""
