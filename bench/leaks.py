@@ -44,26 +44,35 @@ def items() -> list[str]:
     return [" ".join(rng.choices(WORDS, k=rng.randint(20, 80))) for _ in range(ITEMS)]
 
 
-def look(folder: Path) -> None:
+def make(folder: Path, count: int) -> None:
+    """A warehouse of questions, of which every PLANTED-th repeats an item, and the items' file."""
+    texts, made_up = corpus(count)[0], items()
+    for turn, number in enumerate(range(0, count, PLANTED)):
+        texts[number] += f" {made_up[turn % ITEMS]}"
+    store(folder, texts)
+    (folder / "items.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in made_up))
+
+
+def look(folder: Path, count: int) -> None:
     """The level contamination, every discipline."""
     partitions = Partitions(folder)
-    (declared,) = stamped([DecontaminationSet("made-up", str(folder / "items.jsonl"), columns=("text",), rules=RULES)])
+    declared = stamped([DecontaminationSet("made-up", str(folder / "items.jsonl"), columns=("text",), rules=RULES)])
     for slug in partitions.stored("questions"):
-        table, content = find_leaks(partitions, slug, (declared,))
+        table, content = find_leaks(partitions, slug, declared)
         write(partitions, "contamination", slug, table, content)
 
 
-def start(folder: Path) -> None:
+def start(folder: Path, count: int) -> None:
     """Nothing: what the step takes before it begins."""
 
 
-STEPS: dict[str, Callable[[Path], None]] = {"start": start, "look": look}
+STEPS: dict[str, Callable[[Path, int], None]] = {"make": make, "start": start, "look": look}
 SAID = {"start": "start and imports alone", "look": "look for 30,000 items"}
 
 
-def measured(step: str, folder: Path) -> tuple[float, float]:
+def measured(step: str, folder: Path, count: int) -> tuple[float, float]:
     """CPU seconds and peak MiB of a step in a process of its own."""
-    process = subprocess.Popen([sys.executable, "-m", "bench.leaks", "--step", step, "--folder", str(folder)])
+    process = subprocess.Popen([sys.executable, "-m", "bench.leaks", "--step", step, "--folder", str(folder), str(count)])
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, f"{step} failed"
@@ -73,23 +82,17 @@ def measured(step: str, folder: Path) -> tuple[float, float]:
 def speed(counts: list[int], folder: Path) -> None:
     """The first part."""
     print("| step | questions | CPU s | questions a CPU s | peak MiB |\n|---|---|---|---|---|", flush=True)
-    said, made_up = [], items()
+    said = []
     for count in counts:
         warehouse = folder / f"{count}"
-        texts, _ = corpus(count)
-        planted = range(0, count, PLANTED)
-        for number in planted:
-            texts[number] += f" {made_up[number // PLANTED % ITEMS]}"
-        store(warehouse, texts)
-        del texts
-        (warehouse / "items.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in made_up))
+        measured("make", warehouse, count)
         for step, what in SAID.items():
-            seconds, peak = measured(step, warehouse)
+            seconds, peak = measured(step, warehouse, count)
             print(f"| {what} | {count:,} | {seconds:.2f} | {count / seconds:,.0f} | {peak:,.0f} |", flush=True)
         partitions = Partitions(warehouse)
         found = sum(len(partitions.rows("contamination", slug)) for slug in project().index())
-        said.append(f"{count:,} questions: {len(planted):,} repeat an item, {found:,} found")
-    print("\n" + "\n".join(said))
+        said.append(f"{count:,} questions: {len(range(0, count, PLANTED)):,} repeat an item, {found:,} found")
+    print("\n" + "\n".join(said), flush=True)
 
 
 def another_number(text: str, rng: Random) -> str | None:
@@ -189,7 +192,7 @@ if __name__ == "__main__":
     given.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     wanted = given.parse_args()
     if wanted.step:
-        STEPS[wanted.step](wanted.folder)
+        STEPS[wanted.step](wanted.folder, *wanted.questions)
     else:
         with tempfile.TemporaryDirectory() as thrown_away:
             main(wanted.questions, wanted.folder or Path(thrown_away))

@@ -93,9 +93,11 @@ def gram_hashes_at(words: UInt64s, at: Ints, ngram: int) -> UInt64s:
 
 def _words(told: UInt8s, ends: Ints) -> tuple[Ints, Ints]:
     """Where words start and stop; no word goes on into the next text."""
-    inside = told != 0
+    around = np.zeros(len(told) + 2, dtype=np.bool_)
+    inside = around[1:-1]
+    np.not_equal(told, 0, out=inside)
     mark_beyond_ascii(told, inside)
-    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
+    edges = np.flatnonzero(around[1:] != around[:-1])
     within = ends[(ends > 0) & (ends < len(told))]
     cut = within[inside[within - 1] & inside[within]]
     if len(cut):
