@@ -256,7 +256,11 @@ def test_a_benchmark_puts_contamination_out_of_date_and_asks_for_nothing(quiet: 
                 benchmark.write_text(json.dumps({"question": held}))
                 edit(quiet, base, {"[defaults]": f'[decontaminate.ours]\npath = "ours.jsonl"\ncolumns = ["question"]\n{rules}\n[defaults]'})
             assert late(plan(quiet)) == {slug: {"contamination": f"stale: {because}"} for slug in SLUGS}
-            assert "No model is asked." in gland(quiet, "build", "--yes").out
+            said = gland(quiet, "build", "--yes").out
+            assert "No model is asked." in said
+            assert ("ours: 1 of 1 item (100.0%) repeated by 1 pair, which is dropped; that is over 2 %" in said) == (held == text)
+            assert ("No pair repeats an item of 1 benchmark set." in said) == (held not in (text, None))
+            assert ("repeats a benchmark's item" in gland(quiet, "show", repeated).out) == (held == text)
             assert (repeated in Seen(quiet).dataset["music"]) == (held != text)
             assert_nothing_to_do(quiet, server)
     finally:

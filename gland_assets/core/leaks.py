@@ -82,7 +82,7 @@ class Index:
             for each, first in zip(self._sets, self._firsts.tolist(), strict=False) if ngram in each.leads
         ]  # fmt: skip
         hashes, starts, items = (np.concatenate(column) for column in zip(*parts, strict=True))
-        order = np.argsort(hashes, kind="stable")
+        order = np.argsort(hashes)
         return _Leads(ngram, hashes[order], starts, items[order])
 
     def _candidates(self, texts: Texts) -> list[tuple[int, int]]:

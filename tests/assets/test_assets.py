@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -108,6 +109,23 @@ def test_a_check_fails_when_what_it_holds_is_broken(folder: Path, instance: dg.D
     result = materialize(folder, instance, "logic", "answers")
     failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
     assert failed == {"no_empty_answer", "answers_match_questions"}
+
+
+def test_what_repeats_a_benchmark_shows_in_checks_and_metadata(folder: Path, instance: dg.DagsterInstance) -> None:
+    materialize(folder, instance, "logic")
+    asked = Partitions(folder / "warehouse").rows("questions", "logic")[0]["text"]
+    (folder / "ours.jsonl").write_text(json.dumps({"question": asked}) + "\n")
+    taxonomy = folder / "taxonomy.toml"
+    taxonomy.write_text(f'[decontaminate.ours]\npath = "ours.jsonl"\ncolumns = ["question"]\n{taxonomy.read_text()}')
+    result = materialize(folder, instance, "logic", "contamination", "duplicates", "dataset")
+    made = {event.materialization.asset_key.path[-1]: event.materialization for event in result.get_asset_materialization_events()}
+    assert made["contamination"].metadata["repeats/ours"].value == "1 items, in 1 pairs"
+    assert made["dataset"].metadata["repeats/ours"].value == "1 of 1 items (100.0%), in 1 pairs"
+    assert made["dataset"].metadata["dagster/row_count"].value == 3
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert checks["no_leaks_published"].passed
+    assert not checks["benchmarks_hardly_repeated"].passed
+    assert checks["benchmarks_hardly_repeated"].severity == dg.AssetCheckSeverity.WARN
 
 
 def test_the_graph_is_that_of_the_levels_with_tables_and_columns(folder: Path) -> None:

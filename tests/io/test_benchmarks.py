@@ -218,7 +218,7 @@ FAULTS: dict[str, tuple[dict[str, bytes], str, tuple[str, ...], str, int, str]] 
     "a line that is no object": ({"a.jsonl": b"[1]\n"}, "a.jsonl", ("q",), "a.jsonl", 1, "is a list, not an object"),
     "JSON Lines under the name of JSON": ({"a.json": lines(ASKED)}, "a.json", ("q",), "a.json", 2, "name the file *.jsonl"),
     "bytes that are no text": ({"a.jsonl": b'{"q": "\xff"}'}, "a.jsonl", ("q",), "a.jsonl", 0, "byte 0xff is not UTF-8; save"),
-    "a cut archive": ({"a.jsonl.gz": gzip.compress(lines(ASKED) * 99)[:-9]}, "a.jsonl.gz", ("q",), "a.jsonl.gz", 0, "cannot be read"),
+    "a cut archive": ({"a.jsonl.gz": gzip.compress(lines([{"q": "x"}]))[:-9]}, "a.jsonl.gz", ("q",), "a.jsonl.gz", 0, "cannot be read"),
     "no Parquet": ({"a.parquet": b"PAR0"}, "a.parquet", ("q",), "a.parquet", 0, "cannot be read"),
     "no archive": ({"a.tar.gz": b"?"}, "a.tar.gz", ("q",), "a.tar.gz", 0, "cannot be read"),
     "an empty set": ({"a.jsonl": lines([{"q": ""}, {"q": " "}])}, "a.jsonl", ("q",), "a.jsonl", 0, "holds no item"),
