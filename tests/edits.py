@@ -42,7 +42,7 @@ class Round:
 
 def at(level: str, reason: str) -> dict[str, str]:
     """`level` stale for a reason, and all below it waiting."""
-    below = () if level == "answers" else PARTITIONED[PARTITIONED.index(level) + 1 :]
+    below = ("contamination",) if level == "answers" else PARTITIONED[PARTITIONED.index(level) + 1 :]
     return {level: f"stale: {reason}", **dict.fromkeys(below, "waiting")}
 
 
@@ -223,7 +223,7 @@ ROUNDS = {
                 {slug: {"syllabi": each_subject(1)} for slug in SLUGS}  # the first turns are in the store
                 | {"music": {"syllabi": each_subject(1)} | dict.fromkeys(("questions", "answers"), dealt_to_first_subject)},
                 guessed=("questions", "answers"),
-                stand=dict.fromkeys(("logic", "statistics"), ("questions", "answers", "signatures")),
+                stand=dict.fromkeys(("logic", "statistics"), ("questions", "answers", "signatures", "contamination")),
                 file="prompts/syllabi.extract.txt",
             ),
         ),
@@ -282,7 +282,7 @@ ROUNDS = {
                 "code that raises the recipe version of a level",
                 {},
                 {slug: at("questions", "version 1 → 2") for slug in SLUGS},
-                stand=dict.fromkeys(SLUGS, ("answers",)),
+                stand=dict.fromkeys(SLUGS, ("answers", "contamination")),
             ),
             Edit(
                 "`ngram`, `num_perm`, `seed`, `bands` or `rows` of `[dedup]`",
@@ -345,6 +345,5 @@ NOTHING: dict[str, tuple[Mapping[str, str], ...]] = {
         {"[defaults]\n": '[budget]\nusd = 3\n[automation]\npaid = true\n[store]\npath = "another.sqlite"\n[defaults]\n'},
         {"[defaults]\n": "[dedup]\nrate = [0, 0.1]\n[defaults]\n"},
     ),
-    "`[decontaminate.NAME]`": ({"[defaults]\n": '[decontaminate.gsm]\npath = "gsm.jsonl"\n[defaults]\n'},),
 }
 """Row of the table in docs/edits.md -> changes of the taxonomy file, each tried by itself."""

@@ -63,7 +63,7 @@ class Made:
     def levels(self) -> dict[str, Sequence[Record]]:
         return {
             "subjects": self.subjects, "syllabi": self.syllabi, "questions": self.questions, "answers": self.answers,
-            "signatures": self.signatures,
+            "signatures": self.signatures, "contamination": (),
         }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ applied one after another to one copy.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from gland_assets.core.levels import PARTITIONED
 from gland_assets.io.partitions import ALL, Partitions
 from gland_assets.io.project import PROMPTS
 from tests.cli.running import environment, gland
-from tests.editing import Asked, Base, Seen, arrived, bodies, build, foreseen, late, make_base, plan
+from tests.editing import SLUGS, Asked, Base, Seen, arrived, bodies, build, foreseen, late, make_base, plan
 from tests.edits import MORE, NOTHING, ROUNDS, TAXONOMY, Edit
 from tests.server import ModelServer
 
@@ -30,6 +31,7 @@ ELSEWHERE = {
     "a discipline removed",
     "a discipline put back",
     "`threshold` of `[dedup]`",
+    "a set of `[decontaminate]` added, taken out, changed in its settings or in what its files hold",
     "code that leaves the recipe versions alone",
     "an edit undone before a build",
     "an edit undone after it was built",
@@ -235,6 +237,36 @@ def test_the_threshold_touches_duplicates_alone(quiet: Path, base: Base, server:
         assert Partitions(quiet / "warehouse").meta("duplicates", ALL) != before
         assert_as_before(quiet, base)
         assert_nothing_to_do(quiet, server)
+
+
+def test_a_benchmark_puts_contamination_out_of_date_and_asks_for_nothing(quiet: Path, base: Base, server: ModelServer) -> None:
+    (repeated, _), *_ = base.seen.dataset["music"].items()
+    asked = Partitions(quiet / "warehouse").rows("questions", "music")
+    text = next(row["text"] for row in asked if row["question_id"] == repeated)
+    benchmark = quiet / "ours.jsonl"
+    try:
+        for held, rules, because in (
+            ("What is the answer to a question that nobody asks?", "", "benchmark ours added"),
+            (text, "", "benchmark ours.files changed"),
+            (text, "rules = [{ ngram = 9 }]", "benchmark ours.rules 13-grams over 0.0, 8-grams over 0.5 → 9-grams over 0.0"),
+            (None, None, "benchmark ours taken out"),
+        ):
+            base.undo(quiet)
+            if held:
+                benchmark.write_text(json.dumps({"question": held}))
+                edit(quiet, base, {"[defaults]": f'[decontaminate.ours]\npath = "ours.jsonl"\ncolumns = ["question"]\n{rules}\n[defaults]'})
+            assert late(plan(quiet)) == {slug: {"contamination": f"stale: {because}"} for slug in SLUGS}
+            said = gland(quiet, "build", "--yes").out
+            assert "No model is asked." in said
+            assert ("ours: 1 of 1 item (100.0%) repeated by 1 pair, which is dropped; that is over 2 %" in said) == (held == text)
+            assert ("No pair repeats an item of 1 benchmark set." in said) == (held not in (text, None))
+            assert ("repeats a benchmark's item" in gland(quiet, "show", repeated).out) == (held == text)
+            assert (repeated in Seen(quiet).dataset["music"]) == (held != text)
+            assert_nothing_to_do(quiet, server)
+    finally:
+        base.undo(quiet)
+        benchmark.unlink()
+    assert Seen(quiet).dataset == base.seen.dataset
 
 
 def test_the_document_and_the_tests_tell_of_the_same_edits() -> None:

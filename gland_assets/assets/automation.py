@@ -25,8 +25,9 @@ WANTED = "gland/wanted"
 
 UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *UNFINISHED]
 MEANING = (
-    "Brings signatures, contamination, duplicates and the published dataset in step with questions and answers, however those were made: "
-    "that costs nothing. Asks a model only when taxonomy.toml says [automation] paid = true: then it brings up to date whatever an edit changes."
+    "Brings signatures, contamination, duplicates and the published dataset in step with questions and answers, however those were "
+    "made: that costs nothing. Asks a model only when taxonomy.toml says [automation] paid = true: then it brings up to date whatever an "
+    "edit changes."
 )
 
 

@@ -1,4 +1,4 @@
-"""What is dropped: by discipline signatures, and what repeats a benchmark; then which question of several alike is kept, over all of them."""
+"""What is dropped: by discipline, what repeats a benchmark, and signatures; then over all of them which question of several is kept."""
 
 import dagster as dg
 

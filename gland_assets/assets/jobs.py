@@ -18,7 +18,7 @@ CHANGED = (
     "Does what `gland build` does: makes exactly what is out of date, that is what an edit has changed and what has not been made yet, "
     "and publishes it. `gland plan` says beforehand what that is and what it costs."
 )
-FREE = "Brings up to date what asks no model, from what stands: signatures, what repeats a benchmark, near duplicates and the published dataset."
+FREE = "Brings up to date what asks no model, from what stands: signatures, contamination, near duplicates and the published dataset."
 
 
 def changed_disciplines(taxonomy: Path, warehouse: Path) -> dg.JobDefinition:

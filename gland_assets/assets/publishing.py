@@ -52,13 +52,10 @@ def dataset(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder],
             **leaked,
             **{f"rows/{table}": count for table, count in published.rows.items()},
         },
-        check_results=[
-            dg.AssetCheckResult(
-                passed=not count,
-                check_name=name,
-                metadata={"rows": count},
-                severity=dg.AssetCheckSeverity.WARN if name in WARNINGS else dg.AssetCheckSeverity.ERROR,
-            )
-            for name, count in seen.items()
-        ],  # fmt: skip
+        check_results=[_checked(name, count) for name, count in seen.items()],
     )
+
+
+def _checked(name: str, count: int) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.WARN if name in WARNINGS else dg.AssetCheckSeverity.ERROR
+    return dg.AssetCheckResult(passed=not count, check_name=name, severity=severity, metadata={"rows": count})

@@ -26,7 +26,7 @@ def recipe_key(level: str) -> dg.AssetKey:
 recipe_specs = [
     dg.AssetSpec(
         recipe_key(level),
-        description=f"What decides how {level} are made: {DECIDES.get(level, OTHERWISE)}. Its version is reported when it changes.",
+        description=f"What decides the rows of {level}: {DECIDES.get(level, OTHERWISE)}. Its version is reported when it changes.",
         partitions_def=by_discipline if level in PARTITIONED else None,
         group_name=GROUP,
         kinds={"toml"},

@@ -66,6 +66,7 @@ def build(
     counts = Counts(late, estimate.portions, estimate.seconds)
     result = _run(project, here, found, workers, cap, counts)
     summary.done(here, counts, result)
+    summary.leaks(project, here)
     summary.failures(project, here, counts, result)
     if counts.failed:
         render.say("The next build asks again for rows that no provider answered, `gland build --retry-failures` for all of them.")

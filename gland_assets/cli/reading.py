@@ -73,8 +73,15 @@ def _facts(row: Row) -> list[tuple[str, str]]:
     status = STATUS[row["status"]]
     if row["kept_id"]:
         status += f" {row['kept_id']} (Jaccard {row['jaccard']:.2f})"
+    leaks = [("repeats", _leak(leak)) for leak in row["leaks"] or ()]
     facts = [("question", row["question_id"]), ("answer", row["answer_id"] or "–"), ("state", status)]
-    return [*facts, ("strategy", row["strategy"].replace("_", " "))]
+    return [*facts, *leaks, ("strategy", row["strategy"].replace("_", " "))]
+
+
+def _leak(leak: Row) -> str:
+    """A benchmark's item that a question or answer repeats, how much of it, and where."""
+    named = " ".join(filter(None, [leak["benchmark"], leak["split"], leak["item_id"]]))
+    return f"{named}, {leak['share']:.0%} of it, in the {leak['part']}: {render.cut(' '.join(leak['span'].split()), 100)}"
 
 
 def curriculum(project: Project, slug: str, subjects: Sequence[Row]) -> None:

@@ -34,6 +34,24 @@ def done(here: Places, counts: Counts, result: BuildResult) -> None:
         render.say(f"{path} holds {render.several(counts.published.rows, 'kept pair')}.")
 
 
+def leaks(project: Project, here: Places) -> None:
+    """Which declared benchmark sets pairs repeat, and how much of each; those of which much is repeated as such."""
+    if not project.decontaminate:
+        return
+    from gland_assets.cli.sql import connect
+
+    with closing(connect(project, here)) as connection:
+        rows = connection.execute("from contamination_sets where discipline is null order by share desc, benchmark, split").fetchall()
+    for benchmark, split, _, items, repeated, pairs, share, flagged in rows:
+        named = " ".join(filter(None, [benchmark, split]))
+        render.say(
+            f"{named}: {repeated:,} of {render.several(items, 'item')} ({share:.1%}) repeated by {render.several(pairs, 'pair')}, which "
+            f"{'are' if pairs > 1 else 'is'} dropped{'; that is over 2 %: see `gland sql 8`' if flagged else ''}."
+        )
+    if not rows:
+        render.say(f"No pair repeats an item of {render.several(len(project.decontaminate), 'benchmark set')}.")
+
+
 def stopped(counts: Counts) -> None:
     """What had been done when the build was stopped."""
     if counts.stages or counts.rows:

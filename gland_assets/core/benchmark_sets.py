@@ -21,12 +21,8 @@ def benchmark_sets(root: Source[TaxonomyFile], locate: Callable[[str], Path]) ->
     tables: dict[str, BenchmarkTable] = {}
     for place, name in enumerate(declared.sets):
         if name not in KNOWN:
-            what = f"no set named {name!r} is known"
-            root.fault(
-                (AT, "sets", place),
-                what,
-                f"{nearest(name, KNOWN, 'known are')}, or declare [decontaminate.{name}] with its path and columns",
-            )
+            fix = f"{nearest(name, KNOWN, 'known are')}, or declare [decontaminate.{name}] with its path and columns"
+            root.fault((AT, "sets", place), f"no set named {name!r} is known", fix)
         tables[name] = BenchmarkTable()
     tables |= declared.__pydantic_extra__
     if declared.sets and declared.folder is None:

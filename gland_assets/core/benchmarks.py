@@ -68,12 +68,12 @@ def members_of(known: Known, members: Sequence[str]) -> list[str]:
 
 
 def of_split(paths: Sequence[str], split: str | None) -> list[str]:
-    """Which paths name a split, or all without one: `test` stands, as a word of its own, in `data/test-00000.parquet` and in `test/a.csv`."""
+    """Which paths name a split, or all without one. `data/test-00000.parquet` and `test/a.csv` do: `test` is a word of its own in them."""
     return [path for path in paths if split is None or re.search(rf"\b{re.escape(_parted(split))}\b", _parted(path))]
 
 
 def item_texts(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
-    """The texts of a row's items: one, or one for each part of the list that `[]` follows; of several columns their texts, a line break between.
+    """The texts of a row's items: one, or one for each part of the list that `[]` follows; of several columns their texts, one a line.
 
     A column is named by its path, as `question.stem` or `examples[].input`. Raises LookupError with the column that the row does not have.
     """

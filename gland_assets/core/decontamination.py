@@ -1,7 +1,7 @@
 """What a text repeats of a benchmark's item: the words of both, the n-grams that count, and the rules by which they count.
 
-Words are the runs of `\\w+` in lower case. So prose and code are taken alike: spacing, line breaks, punctuation, brackets, quotes and the marks
-of comments count for nothing, an identifier is one word, and what a comment or docstring says counts as it does in prose.
+Words are the runs of `\\w+` in lower case. So prose and code are taken alike: spacing, line breaks, punctuation, brackets, quotes and the
+marks of comments count for nothing, an identifier is one word, and what a comment or docstring says counts as it does in prose.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class Text:
 def match(text: Text, item: Text, rules: Sequence[Rule], boilerplate: Boilerplate) -> Match | None:
     """How `text` repeats `item`; None when it does not. What is boiler-plate counts neither as repeated nor as part of the item.
 
-    An item of SHORTEST words or more is repeated by all its words in order, whatever the rules; otherwise the first rule decides of which the
-    n-grams that both have cover more than its share of the words that the item's own n-grams cover.
+    An item of SHORTEST words or more is repeated by all its words in order, whatever the rules; otherwise the first rule decides of which
+    the n-grams that both have cover more than its share of the words that the item's own n-grams cover.
     """
     size = len(item.words)
     whole = text.find(item) if size >= SHORTEST else None
@@ -101,7 +101,8 @@ def match(text: Text, item: Text, rules: Sequence[Rule], boilerplate: Boilerplat
         shared = [at for at in own if item.gram(at, rule.ngram) in held]
         share = _covered(shared, rule.ngram) / _covered(own, rule.ngram) if shared else 0.0
         if share > rule.share:
-            here, there, words = max((_stretch(text, item, held[item.gram(at, rule.ngram)], at) for at in shared), key=lambda each: each[2])
+            stretches = (_stretch(text, item, held[item.gram(at, rule.ngram)], at) for at in shared)
+            here, there, words = max(stretches, key=lambda each: each[2])
             return Match(share, rule.ngram, text.span(here, words), item.span(there, words))
     return None
 

@@ -16,7 +16,8 @@ from gland_assets.core.ngrams import Texts, UInt64s, gram_hashes, gram_hashes_at
 from gland_assets.core.project import Rule
 from gland_assets.core.shingling import Ints
 
-FILLING = 64  # bits of the filter for each n-gram in it: one in so many others passes
+AGAIN = np.uint64(0xD6E8FEB86659FD93)
+FILLING = 64  # bits of the filter for each n-gram in it, of which two are set
 LEAST_BITS, MOST_BITS = 16, 26  # of its size as a power of two: 8 KiB and 8 MiB
 
 
@@ -81,7 +82,7 @@ class Index:
             for each, first in zip(self._sets, self._firsts.tolist(), strict=False) if ngram in each.leads
         ]  # fmt: skip
         hashes, starts, items = (np.concatenate(column) for column in zip(*parts, strict=True))
-        order = np.argsort(hashes, kind="stable")
+        order = np.argsort(hashes)
         return _Leads(ngram, hashes[order], starts, items[order])
 
     def _candidates(self, texts: Texts) -> list[tuple[int, int]]:
@@ -101,15 +102,18 @@ class Index:
             begin, hashes = begin[same], hashes[same]
             many = np.searchsorted(leads.hashes, hashes, side="right") - begin
             which = np.arange(many.sum()) + np.repeat(begin - np.cumsum(many) + many, many)
-            found.append(np.stack([np.repeat(of[fits][same], many), leads.items.take(which)], axis=1))
-        pairs: list[tuple[int, int]] = [(number, item) for number, item in np.unique(np.concatenate(found), axis=0).tolist()]
-        return pairs
+            found.append(np.repeat(of[fits][same], many) * self._firsts[-1] + leads.items.take(which))
+        return [divmod(pair, int(self._firsts[-1])) for pair in sorted(set(np.concatenate(found).tolist()))]
 
     def _passing(self, hashes: UInt64s) -> Ints:
         """Where n-grams stand that the filter knows; a few others pass too."""
+        passing = np.flatnonzero(self._held(hashes))
+        return passing[self._held(hashes.take(passing) * AGAIN).view(np.bool_)]
+
+    def _held(self, hashes: UInt64s) -> NDArray[np.uint8]:
         places = hashes >> np.uint64(64 - self._bits)
         held = self._filter.take((places >> np.uint64(3)).view(np.int64))
-        return np.flatnonzero((held >> (places.astype(np.uint8) & np.uint8(7))) & np.uint8(1))
+        return (held >> (places.astype(np.uint8) & np.uint8(7))) & np.uint8(1)
 
 
 class _Set:
@@ -216,11 +220,11 @@ def _among(hashes: UInt64s, known: UInt64s) -> NDArray[np.bool_]:
 
 
 def _filter_of(hashes: Sequence[UInt64s]) -> tuple[int, NDArray[np.uint8]]:
-    """A map of bits with one set for each hash, by its upper bits, and how many bits that are."""
+    """A map of bits with two set for each hash, one by its upper bits and one by those of AGAIN times it, and how many bits say which."""
     count = sum(map(len, hashes)) * FILLING
     bits = min(max(count.bit_length(), LEAST_BITS), MOST_BITS)
     held = np.zeros(1 << (bits - 3), dtype=np.uint8)
-    for some in hashes:
+    for some in (*hashes, *(some * AGAIN for some in hashes)):
         places = some >> np.uint64(64 - bits)
         np.bitwise_or.at(held, (places >> np.uint64(3)).view(np.int64), np.uint8(1) << (places.astype(np.uint8) & np.uint8(7)))
     return bits, held

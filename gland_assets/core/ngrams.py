@@ -1,7 +1,7 @@
 """Words and word n-grams of many texts as 64-bit hashes, in array operations over whole stretches of UTF-8.
 
-A word's hash is a polynomial in its bytes, modulo 2**64: that of any stretch follows from sums up to its two ends. An n-gram's is a polynomial
-in those of its words. Words are those of `core.decontamination`.
+A word's hash is a polynomial in its bytes, modulo 2**64: that of any stretch follows from sums up to its two ends. An n-gram's is a
+polynomial in those of its words. Words are those of `core.decontamination`.
 """
 
 from __future__ import annotations
@@ -93,9 +93,11 @@ def gram_hashes_at(words: UInt64s, at: Ints, ngram: int) -> UInt64s:
 
 def _words(told: UInt8s, ends: Ints) -> tuple[Ints, Ints]:
     """Where words start and stop; no word goes on into the next text."""
-    inside = told != 0
+    around = np.zeros(len(told) + 2, dtype=np.bool_)
+    inside = around[1:-1]
+    np.not_equal(told, 0, out=inside)
     mark_beyond_ascii(told, inside)
-    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
+    edges = np.flatnonzero(around[1:] != around[:-1])
     within = ends[(ends > 0) & (ends < len(told))]
     cut = within[inside[within - 1] & inside[within]]
     if len(cut):

@@ -105,7 +105,7 @@ def _partition_plan(
     if meta is None:
         return PartitionPlan(level, slug, "missing", ("not made yet",))
     now = recipe(project, level, discipline)
-    late = [f"{name} are out of date" for name in UPSTREAM[level] if name not in above]
+    late = [_is_late(name) for name in UPSTREAM[level] if name not in above]
     again = meta.unanswered or (retry_failures and meta.unusable)
     if not late and not again and fingerprint(now, {name: above[name] for name in UPSTREAM[level]}) == meta.fingerprint:
         return PartitionPlan(level, slug, "fresh")
@@ -131,7 +131,11 @@ def _duplicates_plan(project: Project, metas: Metas, above: Iterable[PartitionPl
     if not because and meta.fingerprint != dedup_fingerprint(project, metas):
         because.append("other questions to compare")
     state: State = "stale" if because else "waiting" if late else "fresh"
-    return PartitionPlan("duplicates", "all", state, (*because, *(f"{name} are out of date" for name in late)))
+    return PartitionPlan("duplicates", "all", state, (*because, *map(_is_late, late)))
+
+
+def _is_late(level: str) -> str:
+    return f"{level} {'is' if level == 'contamination' else 'are'} out of date"
 
 
 def dedup_recipe(project: Project) -> dict[str, Any]:

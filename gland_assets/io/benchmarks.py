@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cache, lru_cache
 from hashlib import blake2b, file_digest
@@ -57,32 +58,30 @@ def _items(declared: DecontaminationSet, file: File, name: str) -> Iterator[Item
     ids = (declared.id,) if declared.id else known.ids if known else ()
     split = declared.split or (TEST if known else "")
     stem = os.path.join(os.path.dirname(name), os.path.basename(name).split(".")[0])
-    for line, row in read_rows(file, _has_header(columns)):
-        identity = next((str(row[each]) for each in ids if each in row), None)
-        try:
-            if declared.id and identity is None:
-                raise LookupError(declared.id)
-            texts = item_texts(row, columns)
-        except LookupError as error:
-            what = f"has no column {error.args[0]!r}; it has {', '.join(map(str, row))}"
-            fix = f"set `columns` and `id` of [decontaminate.{declared.name}] by these"
-            raise SettingsError([Fault(file.name, line, _node(declared), what, fix)]) from None
-        if known and known.numbers and identity and not known.numbers[0] <= int(identity) <= known.numbers[1]:
-            continue
-        identity = identity or (f"{stem}:{line}" if line else stem)
-        for number, text in enumerate(texts, 1):
-            if text.strip():
-                yield Item(split, f"{identity}:{number}" if len(texts) > 1 else identity, text)
+    with closing(read_rows(file, _has_header(columns))) as rows:
+        for line, row in rows:
+            identity = next((str(row[each]) for each in ids if each in row), None)
+            try:
+                if declared.id and identity is None:
+                    raise LookupError(declared.id)
+                texts = item_texts(row, columns)
+            except LookupError as error:
+                what = f"has no column {error.args[0]!r}; it has {', '.join(map(str, row))}"
+                fix = f"set `columns` and `id` of [decontaminate.{declared.name}] by these"
+                raise SettingsError([Fault(file.name, line, _node(declared), what, fix)]) from None
+            if known and known.numbers and identity and not known.numbers[0] <= int(identity) <= known.numbers[1]:
+                continue
+            identity = identity or (f"{stem}:{line}" if line else stem)
+            for number, text in enumerate(texts, 1):
+                if text.strip():
+                    yield Item(split, f"{identity}:{number}" if len(texts) > 1 else identity, text)
 
 
 def _columns(choices: Sequence[tuple[str, ...]], file: File) -> tuple[str, ...]:
     """The first of the choices that the file's first row has; the first of all when it has none."""
     for columns in choices:
-        for _, row in read_rows(file, _has_header(columns)):
-            try:
-                item_texts(row, columns)
-            except LookupError:
-                break
+        with suppress(LookupError), closing(read_rows(file, _has_header(columns))) as rows:
+            item_texts(next(rows, (0, {}))[1], columns)
             return columns
     return choices[0]
 

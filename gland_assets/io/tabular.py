@@ -8,7 +8,7 @@ import json
 import re
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
@@ -64,7 +64,7 @@ def on_disk(path: Path) -> File:
     return File(str(path), lambda: path.open("rb"))
 
 
-def read_rows(file: File, header: bool = True) -> Iterator[tuple[int, Row]]:
+def read_rows(file: File, header: bool = True) -> Generator[tuple[int, Row]]:
     """The rows of a file, each with its line (of JSON and Parquet its number) from 1 on; 0 for a JSON file's only object.
 
     `header`: whether the first line of a CSV names its columns; otherwise they are "0", "1" … Raises SettingsError with the line at fault.
@@ -86,13 +86,14 @@ def read_rows(file: File, header: bool = True) -> Iterator[tuple[int, Row]]:
 
 
 def _lines(name: str, stream: BinaryIO) -> Iterator[tuple[int, Row]]:
-    for line, text in enumerate(TextIOWrapper(stream, "utf-8-sig"), 1):
-        if text.strip():
-            try:
-                row = json.loads(text)
-            except ValueError as error:
-                raise _fault(name, line, f"is no JSON: {error}", "mend the line, or take it out") from error
-            yield line, _object(name, line, row)
+    with TextIOWrapper(stream, "utf-8-sig") as texts:
+        for line, text in enumerate(texts, 1):
+            if text.strip():
+                try:
+                    row = json.loads(text)
+                except ValueError as error:
+                    raise _fault(name, line, f"is no JSON: {error}", "mend the line, or take it out") from error
+                yield line, _object(name, line, row)
 
 
 def _json(name: str, stream: BinaryIO) -> Iterator[tuple[int, Row]]:
@@ -110,11 +111,12 @@ def _json(name: str, stream: BinaryIO) -> Iterator[tuple[int, Row]]:
 
 def _csv(stream: BinaryIO, header: bool) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(LONGEST)
-    reader = csv.reader(TextIOWrapper(stream, "utf-8-sig", newline=""))
-    names = next(reader, []) if header else None
-    for row in reader:
-        if row:
-            yield reader.line_num, dict(zip(names or map(str, range(len(row))), row, strict=False))
+    with TextIOWrapper(stream, "utf-8-sig", newline="") as text:
+        reader = csv.reader(text)
+        names = next(reader, []) if header else None
+        for row in reader:
+            if row:
+                yield reader.line_num, dict(zip(names or map(str, range(len(row))), row, strict=False))
 
 
 def _parquet(stream: BinaryIO) -> Iterator[tuple[int, Row]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -65,8 +66,8 @@ def test_one_run_of_one_discipline_ends_with_its_rows_published(folder: Path, in
         assert meta is not None
         assert versions(result)[level] == meta.content_hash
         assert made[level].partition == "logic"
-        assert made[level].metadata["dagster/partition_row_count"].value == meta.rows > 0
-        assert str(made[level].metadata["preview"].value).startswith("|")
+        assert made[level].metadata["dagster/partition_row_count"].value == meta.rows
+        assert (meta.rows > 0) == str(made[level].metadata["preview"].value).startswith("|") == (level != "contamination")
     assert made["answers"].metadata["calls"].value == 4
     assert float(str(made["answers"].metadata["usd"].value)) > 0
     told = {name: made["answers"].metadata[name].value for name in ("reused", "rejected", "retries", "rate_limited", "answered_by")}
@@ -110,11 +111,28 @@ def test_a_check_fails_when_what_it_holds_is_broken(folder: Path, instance: dg.D
     assert failed == {"no_empty_answer", "answers_match_questions"}
 
 
+def test_what_repeats_a_benchmark_shows_in_checks_and_metadata(folder: Path, instance: dg.DagsterInstance) -> None:
+    materialize(folder, instance, "logic")
+    asked = Partitions(folder / "warehouse").rows("questions", "logic")[0]["text"]
+    (folder / "ours.jsonl").write_text(json.dumps({"question": asked}) + "\n")
+    taxonomy = folder / "taxonomy.toml"
+    taxonomy.write_text(f'[decontaminate.ours]\npath = "ours.jsonl"\ncolumns = ["question"]\n{taxonomy.read_text()}')
+    result = materialize(folder, instance, "logic", "contamination", "duplicates", "dataset")
+    made = {event.materialization.asset_key.path[-1]: event.materialization for event in result.get_asset_materialization_events()}
+    assert made["contamination"].metadata["repeats/ours"].value == "1 items, in 1 pairs"
+    assert made["dataset"].metadata["repeats/ours"].value == "1 of 1 items (100.0%), in 1 pairs"
+    assert made["dataset"].metadata["dagster/row_count"].value == 3
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert checks["no_leaks_published"].passed
+    assert not checks["benchmarks_hardly_repeated"].passed
+    assert checks["benchmarks_hardly_repeated"].severity == dg.AssetCheckSeverity.WARN
+
+
 def test_the_graph_is_that_of_the_levels_with_tables_and_columns(folder: Path) -> None:
     graph = definitions_for(folder / "taxonomy.toml").resolve_asset_graph()
     names = {"/".join(key.path) for key in graph.get_all_asset_keys()}
     assert names == {*PARTITIONED, *UNPARTITIONED, *(f"recipes/{level}" for level in (*PARTITIONED, *UNPARTITIONED))}
-    for level in (*DECLARED, *GENERATED, "signatures", "duplicates"):
+    for level in (*DECLARED, *GENERATED, "signatures", "contamination", "duplicates"):
         node = graph.get(dg.AssetKey(level))
         assert node.metadata["dagster/table_name"] == level
         columns = [column.name for column in node.metadata["dagster/column_schema"].columns]

@@ -128,7 +128,7 @@ def store_fresh(project: Project, partitions: Partitions, one: rows.Made) -> Non
     for level, row in declared_rows(project, slug).items():
         if level in DECLARED:
             write(level, [row], declared_content_hash(level, row))
-    for level in (*GENERATED, "signatures"):
+    for level in (*GENERATED, "signatures", "contamination"):
         records = one.levels()[level]
         write(level, [to_row(record) for record in records], content_hash(records))
 

@@ -41,7 +41,15 @@ def states(plan: Plan, slug: str) -> dict[str, str]:
 
 
 PROJECT = small_project()
-BELOW_SUBJECTS = {"subjects": "stale", "syllabi": "waiting", "questions": "waiting", "answers": "waiting", "signatures": "waiting"}
+BELOW_SUBJECTS = {
+    "subjects": "stale",
+    "syllabi": "waiting",
+    "questions": "waiting",
+    "answers": "waiting",
+    "signatures": "waiting",
+    "contamination": "waiting",
+}
+LATE_ANSWERS = {"answers": "stale", "contamination": "waiting"}
 EDITS: dict[str, tuple[Callable[[Project], Project], dict[str, str]]] = {
     "title": (lambda p: with_discipline(p, "logic", title="The Art of Logic"), {}),
     "sources": (lambda p: with_discipline(p, "logic", sources=("glan",)), {}),
@@ -50,15 +58,18 @@ EDITS: dict[str, tuple[Callable[[Project], Project], dict[str, str]]] = {
     "subject queries": (lambda p: with_settings(p, "logic", subject_queries=2), BELOW_SUBJECTS),
     "sessions": (
         lambda p: with_settings(p, "logic", sessions=(3, 4)),
-        {"syllabi": "stale", "questions": "waiting", "answers": "waiting", "signatures": "waiting"},
+        {"syllabi": "stale", "questions": "waiting", "answers": "waiting", "signatures": "waiting", "contamination": "waiting"},
     ),
-    "pairs": (lambda p: with_settings(p, "logic", pairs=9), {"questions": "stale", "answers": "waiting", "signatures": "waiting"}),
+    "pairs": (
+        lambda p: with_settings(p, "logic", pairs=9),
+        {"questions": "stale", "answers": "waiting", "signatures": "waiting", "contamination": "waiting"},
+    ),
     "seed": (
         lambda p: with_settings(p, "logic", seed=1),
         BELOW_SUBJECTS | {"syllabi": "stale", "questions": "stale"},
     ),
-    "temperature of answers": (lambda p: with_stage(p, "logic", "answers", temperature=0.1), {"answers": "stale"}),
-    "first model of answers": (lambda p: with_stage(p, "logic", "answers", models=("spare", "main")), {"answers": "stale"}),
+    "temperature of answers": (lambda p: with_stage(p, "logic", "answers", temperature=0.1), LATE_ANSWERS),
+    "first model of answers": (lambda p: with_stage(p, "logic", "answers", models=("spare", "main")), LATE_ANSWERS),
 }
 
 
@@ -85,13 +96,13 @@ def test_a_prompt_that_is_edited_touches_its_level_in_every_discipline() -> None
     edited = replace(PROJECT, prompts={**PROJECT.prompts, "answers.txt": "Think. {question} Answer in {language}."})
     plan = make_plan(edited, built(PROJECT))
     assert {slug: states(plan, slug) for slug in ("logic", "algebra", "cooking")} == {
-        slug: {"answers": "stale"} for slug in ("logic", "algebra", "cooking")
+        slug: LATE_ANSWERS for slug in ("logic", "algebra", "cooking")
     }
     assert plan.of("logic")["answers"].because == ("prompt answers.txt edited",)
 
 
 def test_the_language_touches_only_levels_whose_prompt_shows_it() -> None:
-    assert states(make_plan(replace(PROJECT, language="fr"), built(PROJECT)), "logic") == {"answers": "stale"}
+    assert states(make_plan(replace(PROJECT, language="fr"), built(PROJECT)), "logic") == LATE_ANSWERS
 
 
 def test_nothing_is_out_of_date_after_a_build_and_everything_before_one() -> None:
@@ -105,7 +116,12 @@ def test_a_level_whose_upstream_came_out_the_same_stays_fresh() -> None:
     again = before | {("syllabi", "logic"): replace(before["syllabi", "logic"], stamp="second")}
     assert make_plan(PROJECT, again).out_of_date() == {}
     other = before | {("syllabi", "logic"): replace(before["syllabi", "logic"], content_hash="another syllabus")}
-    assert states(make_plan(PROJECT, other), "logic") == {"questions": "stale", "answers": "waiting", "signatures": "waiting"}
+    assert states(make_plan(PROJECT, other), "logic") == {
+        "questions": "stale",
+        "answers": "waiting",
+        "signatures": "waiting",
+        "contamination": "waiting",
+    }
     assert make_plan(PROJECT, other).of("logic")["questions"].because == ("syllabi changed",)
 
 
@@ -113,7 +129,7 @@ def test_a_level_below_one_that_is_late_is_stale_itself_once_what_it_was_made_fr
     before = built(PROJECT)
     other = before | {("questions", "logic"): replace(before["questions", "logic"], content_hash="other questions")}
     plan = make_plan(with_settings(PROJECT, "logic", pairs=9), other)
-    assert states(plan, "logic") == {"questions": "stale", "answers": "stale", "signatures": "stale"}
+    assert states(plan, "logic") == dict.fromkeys(("questions", "answers", "signatures", "contamination"), "stale")
     assert plan.of("logic")["answers"].because == ("questions changed", "questions are out of date")
 
 
@@ -153,7 +169,7 @@ def test_the_recipe_of_a_whole_level_changes_with_what_it_is_made_from_beside_ro
 def test_failed_rows_put_their_level_out_of_date_only_when_they_are_to_be_asked_again(level: str, rejected: int, unanswered: int) -> None:
     metas = built(PROJECT)
     metas[level, "logic"] = replace(metas[level, "logic"], failed=rejected + unanswered, unanswered=unanswered)
-    below = dict.fromkeys(PARTITIONED[PARTITIONED.index(level) + 1 :], "waiting") if level != "answers" else {}
+    below = dict.fromkeys(PARTITIONED[PARTITIONED.index(level) + 1 :], "waiting") if level != "answers" else {"contamination": "waiting"}
     plain, again = make_plan(PROJECT, metas), make_plan(PROJECT, metas, retry_failures=True)
     assert (plain.retry_failures, again.retry_failures) == (False, True)
     assert states(plain, "logic") == ({level: "stale"} | below if unanswered else {})
@@ -179,7 +195,7 @@ def test_duplicates_wait_for_what_is_compared_and_are_stale_by_their_threshold()
     other = replace(PROJECT, dedup=Dedup(threshold=0.5))
     assert (make_plan(other, metas).duplicates.state, make_plan(other, metas).duplicates.because) == ("stale", ("threshold 0.7 → 0.5",))
     later = make_plan(with_stage(PROJECT, "logic", "answers", temperature=0.1), metas).duplicates
-    assert (later.state, later.because) == ("waiting", ("answers are out of date",))
+    assert (later.state, later.because) == ("waiting", ("answers are out of date", "contamination is out of date"))
     fewer = small_project({"logic": ("formal", "reasoning")})
     assert make_plan(fewer, metas).duplicates.because == ("other questions to compare",)
 

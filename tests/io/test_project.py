@@ -148,7 +148,7 @@ def test_a_missing_prompt_of_the_package_is_told(tmp_path: Path, monkeypatch: py
 
 def test_paths_start_from_the_file_or_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    text = '[store]\npath = "~/store/r.sqlite"\n[decontaminate.a]\npath = "b/c.jsonl"\n' + TREE
+    text = '[store]\npath = "~/store/r.sqlite"\n[decontaminate.a]\npath = "b/c.jsonl"\ncolumns = ["q"]\n' + TREE
     project = load_project(write(tmp_path, {"taxonomy.toml": text}))
     assert project.store_path == tmp_path / "home/store/r.sqlite"
     assert project.decontaminate[0].path == str(tmp_path / "b/c.jsonl")
@@ -170,6 +170,7 @@ path = "shared/r.sqlite"
 
 [decontaminate.bench]
 path = "bench.jsonl"
+columns = ["question"]
 """
 
 
@@ -186,8 +187,8 @@ def test_what_is_not_there_is_named_with_its_line(tmp_path: Path, environ: dict[
 
 
 def test_nothing_is_missing_when_all_is_there(tmp_path: Path) -> None:
+    write(tmp_path, {"shared/x": "", "bench.jsonl": '{"question": "What is a limit?"}'})
     project = keyed(tmp_path)
-    write(tmp_path, {"shared/x": "", "bench.jsonl": ""})
     assert check_environment(project, {"GLAND_TEST_KEY": "secret"}) == []
 
 

@@ -20,6 +20,11 @@ select
       group by se.session_id, se.position, se.title
     )
   ) as sessions,
+  (
+    select list({'benchmark': benchmark, 'split': split, 'item_id': item_id, 'part': part, 'share': share, 'span': question_span} order by share desc)
+    from contamination c
+    where c.question_id = q.question_id
+  ) as leaks,
   uq.failure.cause || ': ' || uq.failure.detail as question_failure,
   ua.failure.cause || ': ' || ua.failure.detail as answer_failure
 from questions q
