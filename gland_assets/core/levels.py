@@ -6,6 +6,8 @@ DECLARED = ("fields", "subfields", "disciplines")
 GENERATED = ("subjects", "syllabi", "questions", "answers")
 PARTITIONED = (*DECLARED, *GENERATED, "signatures")
 UNPARTITIONED = ("duplicates", "dataset")
+GIVEN = ("imported", "references", "reference_signatures")
+"""What people bring along: rows of disciplines, and texts that these are compared with. No level: nothing makes them."""
 
 UPSTREAM: dict[str, tuple[str, ...]] = {
     "fields": (),

@@ -129,7 +129,7 @@ def test_a_recipe_that_was_used_is_told_from_what_stands() -> None:
     metas, discipline = built(PROJECT), PROJECT.discipline("logic")
     for level in PARTITIONED:
         meta = metas[level, "logic"]
-        now = recipe_hash(PROJECT, level, discipline)
+        now = recipe_hash(PROJECT, level, discipline, {})
         assert recipe_used(meta) == now
         assert recipe_used(replace(meta, unanswered=2)) != now
         assert recipe_used(replace(meta, fingerprint="of an older gland")) != now

@@ -1,0 +1,106 @@
+"""The stored questions nearest to a text: candidates by the band keys of minhash.duckdb, similarity by their texts, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gland_assets.core.dedup import UInt64s, jaccard, shingles, sign
+from gland_assets.core.errors import GlandError, WarehouseBusy
+from gland_assets.core.project import Project
+from gland_assets.io.database import WAIT_S, opened_to_read, refused, stands
+from gland_assets.io.live import steady
+from gland_assets.io.minhash import INDEX
+from gland_assets.io.partitions import Partitions
+from gland_assets.io.references import ROWS, SIGNATURES
+from gland_assets.io.sql import query
+
+MOST = 2_000
+"""Questions whose texts are compared, those that share most bands first: templated ones share them by the thousand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A stored text and its exact Jaccard similarity to the one that was asked about."""
+
+    question_id: str
+    discipline: str  # of a reference's text: reference:NAME
+    status: str | None  # what became of the question, or `reference`; None until its answer is made
+    text: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """What was found, the nearest first."""
+
+    found: tuple[Near, ...]
+    compared: int  # texts
+    left_out: int  # that share a band and were not compared, since there were too many
+    behind: tuple[str, ...]  # disciplines whose questions the index does not hold as they are now
+
+
+def nearest(
+    connection: duckdb.DuckDBPyConnection, project: Project, warehouse: Path, text: str, count: int, wait_s: float = WAIT_S
+) -> Nearest:
+    """The `count` stored questions, and texts of references, nearest to `text` among those that share a band with it.
+
+    `connection` sees the live views. Raises GlandError for a text without a word, where there is no index yet, and while another program
+    holds the index.
+    """
+    signed = sign([text], project.dedup)
+    if not signed.worded[0]:
+        raise GlandError("there is no word in that text; questions are compared by their words")
+    partitions = Partitions(warehouse)
+    shared, stamps = _index(warehouse / INDEX, signed.bands[0], wait_s)
+    metas = partitions.metas()
+    behind = [slug for slug in project.index() if ("signatures", slug) in metas and metas["signatures", slug].stamp != stamps.get(slug)]
+    rows = steady(lambda: connection.execute(query("show/similar"), [shared[:MOST]]).fetchall()) if shared else []
+    rows += _references(partitions, signed.bands[0])
+    mine = shingles(text, project.dedup.ngram)
+    found = [Near(*row, jaccard(mine, shingles(row[3], project.dedup.ngram))) for row in rows if row[3] is not None]
+    found.sort(key=lambda near: (-near.similarity, near.discipline, near.question_id))
+    alike = tuple(near for near in found[:count] if near.similarity > 0)
+    return Nearest(alike, len(found), max(0, len(shared) - MOST), tuple(behind))
+
+
+def _index(path: Path, keys: UInt64s, wait_s: float) -> tuple[list[str], dict[str, str]]:
+    """The questions that share a band, those with most first, and the stamps of the partitions that the index was made from."""
+    if not stands(path):
+        raise GlandError(f"{path} is not there yet; `gland build`, or `gland publish` where questions stand, makes it")
+    try:
+        with opened_to_read(path, wait_s) as connection:
+            return candidates(connection, keys), dict(connection.execute("select discipline, stamp from parts").fetchall())
+    except WarehouseBusy as busy:
+        raise GlandError(f"{path} is held by {busy.holder}; ask again when it has let go") from busy
+    except duckdb.Error as error:
+        raise refused(path, error) from error
+
+
+def candidates(connection: duckdb.DuckDBPyConnection, keys: UInt64s) -> list[str]:
+    """The questions of the index that share band keys, those with most first."""
+    return [row[0] for row in connection.execute(query("minhash/candidates"), [keys.tolist()]).fetchall()]
+
+
+def _references(partitions: Partitions, keys: UInt64s) -> Iterator[tuple[str, str, str, str]]:
+    """Id, `reference:NAME`, `reference` and text of the references' rows that share a band."""
+    wanted = pa.array(keys, pa.uint64())
+    for name in partitions.stored(SIGNATURES):
+        bands = partitions.columns(SIGNATURES, name, ["bands"])["bands"].combine_chunks()
+        owners = np.unique(pc.list_parent_indices(bands).filter(pc.is_in(bands.flatten(), wanted)).to_numpy())
+        if len(owners):
+            ids = partitions.columns(SIGNATURES, name, ["question_id"]).take(owners)["question_id"]
+            rows = partitions.columns(ROWS, name, ["question_id", "discipline", "text"])
+            for row in rows.filter(pc.is_in(rows["question_id"], value_set=ids)).to_pylist():
+                yield row["question_id"], row["discipline"], "reference", row["text"]
+
+
+def recall(similarity: float, bands: int, rows: int) -> float:
+    """The share of texts of this similarity that share a band."""
+    return float(1 - (1 - similarity**rows) ** bands)
