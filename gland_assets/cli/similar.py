@@ -69,10 +69,8 @@ def _nothing(project: Project) -> None:
     dedup = project.dedup
     met = recall(dedup.threshold, dedup.bands, dedup.rows)
     render.say("Nothing that is stored shares a band with it.")
-    render.say(
-        f"Of questions as similar as {dedup.threshold}, {met:.1%} do; of those at half that, {recall(dedup.threshold / 2, dedup.bands, dedup.rows):.0%}.",
-        "dim",
-    )
+    half = recall(dedup.threshold / 2, dedup.bands, dedup.rows)
+    render.say(f"Of questions as similar as {dedup.threshold}, {met:.1%} do; of those half as similar, {half:.0%}.", "dim")
 
 
 def _remarks(project: Project, text: str, answer: Nearest) -> None:

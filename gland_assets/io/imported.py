@@ -9,7 +9,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gland_assets.core.errors import DamagedPartition, WarehouseError
 from gland_assets.core.imports import IMPORTED
 from gland_assets.core.records import Question
 from gland_assets.core.state import PartitionMeta
@@ -37,15 +36,8 @@ def origins(meta: PartitionMeta | None) -> list[Origin]:
 
 
 def meta_of(partitions: Partitions, slug: str) -> PartitionMeta | None:
-    """What the partition of a discipline's imported rows says of itself; None when nothing was imported.
-
-    Raises WarehouseError when it cannot be read: unlike a level, no build can make it again.
-    """
-    try:
-        return partitions.meta(IMPORTED, slug)
-    except DamagedPartition as error:
-        path = partitions.path(IMPORTED, slug)
-        raise WarehouseError(f"{path} is damaged; put a copy back, or delete it and import its files again ({error.__cause__})") from error
+    """What the partition of a discipline's imported rows says of itself; None when nothing was imported. Raises DamagedPartition."""
+    return partitions.meta(IMPORTED, slug)
 
 
 def taken_in(partitions: Partitions, level: str, slug: str) -> pa.Table | None:

@@ -74,5 +74,6 @@ def token_counts(texts: pa.Array) -> pa.Array:
     if pc.any(other).as_py():
         rest = texts.filter(other)
         dense, latin = (pc.count_substring_regex(rest, pattern) for pattern in (_DENSE, _LATIN))
-        quarters = pc.replace_with_mask(quarters, other, pc.subtract(pc.multiply(pc.add(pc.utf8_length(rest), dense), 2), latin))
+        sure = pc.subtract(pc.multiply(pc.add(pc.utf8_length(rest), dense), 2), latin)
+        quarters = pc.replace_with_mask(quarters, other, sure.cast(quarters.type))
     return pc.divide(pc.add(quarters, 3), 4).cast(pa.int32())

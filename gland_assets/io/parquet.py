@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gland_assets.core.errors import DamagedPartition
+from gland_assets.core.levels import GIVEN
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.durable import replacing
 from gland_assets.io.stored_schemas import STORED
@@ -88,7 +89,9 @@ def _told(path: Path) -> Iterator[None]:
         raise
     except (OSError, pa.ArrowException, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedPartition(f"{path} cannot be read ({reason}); delete it, and the next build makes it again") from error
+        given = path.parent.name in GIVEN
+        mend = "put a copy back, or delete it and import again" if given else "delete it, and the next build makes it again"
+        raise DamagedPartition(f"{path} cannot be read ({reason}); {mend}") from error
 
 
 def as_table(asset: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

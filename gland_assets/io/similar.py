@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from gland_assets.io.database import WAIT_S, opened_to_read, refused, stands
 from gland_assets.io.live import steady
 from gland_assets.io.minhash import INDEX
 from gland_assets.io.partitions import Partitions
+from gland_assets.io.parts import view_partitions
 from gland_assets.io.references import ROWS, SIGNATURES
 from gland_assets.io.sql import query
 
@@ -51,8 +52,8 @@ def nearest(
 ) -> Nearest:
     """The `count` stored questions, and texts of references, nearest to `text` among those that share a band with it.
 
-    `connection` sees the live views. Raises GlandError for a text without a word, where there is no index yet, and while another program
-    holds the index.
+    `connection` sees the live views, and afterwards only the disciplines that were looked into. Raises GlandError for a text without a
+    word, where there is no index yet, and while another program holds the index.
     """
     signed = sign([text], project.dedup)
     if not signed.worded[0]:
@@ -61,16 +62,19 @@ def nearest(
     shared, stamps = _index(warehouse / INDEX, signed.bands[0], wait_s)
     metas = partitions.metas()
     behind = [slug for slug in project.index() if ("signatures", slug) in metas and metas["signatures", slug].stamp != stamps.get(slug)]
-    rows = steady(lambda: connection.execute(query("show/similar"), [shared[:MOST]]).fetchall()) if shared else []
-    rows += _references(partitions, signed.bands[0])
+    rows = [*_stored(connection, partitions, shared[:MOST]), *_references(partitions, signed.bands[0])]
     mine = shingles(text, project.dedup.ngram)
-    found = [Near(*row, jaccard(mine, shingles(row[3], project.dedup.ngram))) for row in rows if row[3] is not None]
+    found = [
+        Near(identity, discipline, status, stored, jaccard(mine, shingles(stored, project.dedup.ngram)))
+        for identity, discipline, status, stored in rows
+        if stored is not None
+    ]
     found.sort(key=lambda near: (-near.similarity, near.discipline, near.question_id))
     alike = tuple(near for near in found[:count] if near.similarity > 0)
     return Nearest(alike, len(found), max(0, len(shared) - MOST), tuple(behind))
 
 
-def _index(path: Path, keys: UInt64s, wait_s: float) -> tuple[list[str], dict[str, str]]:
+def _index(path: Path, keys: UInt64s, wait_s: float) -> tuple[list[tuple[str, str]], dict[str, str]]:
     """The questions that share a band, those with most first, and the stamps of the partitions that the index was made from."""
     if not stands(path):
         raise GlandError(f"{path} is not there yet; `gland build`, or `gland publish` where questions stand, makes it")
@@ -83,9 +87,21 @@ def _index(path: Path, keys: UInt64s, wait_s: float) -> tuple[list[str], dict[st
         raise refused(path, error) from error
 
 
-def candidates(connection: duckdb.DuckDBPyConnection, keys: UInt64s) -> list[str]:
-    """The questions of the index that share band keys, those with most first."""
-    return [row[0] for row in connection.execute(query("minhash/candidates"), [keys.tolist()]).fetchall()]
+def candidates(connection: duckdb.DuckDBPyConnection, keys: UInt64s) -> list[tuple[str, str]]:
+    """The questions of the index that share band keys, each with its discipline, those with most first."""
+    return connection.execute(query("minhash/candidates"), [keys.tolist()]).fetchall()
+
+
+def _stored(
+    connection: duckdb.DuckDBPyConnection, partitions: Partitions, shared: Sequence[tuple[str, str]]
+) -> list[tuple[str, str, str | None, str | None]]:
+    """Id, discipline, status and text of questions, read from the partitions of their disciplines alone."""
+    if not shared:
+        return []
+    slugs = sorted({discipline for _, discipline in shared})
+    for asset in ("questions", "answers"):
+        view_partitions(connection, partitions, asset, slugs)
+    return steady(lambda: connection.execute(query("show/similar"), [[identity for identity, _ in shared]]).fetchall())
 
 
 def _references(partitions: Partitions, keys: UInt64s) -> Iterator[tuple[str, str, str, str]]:
