@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
-import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
@@ -32,6 +31,7 @@ BLOCK = 1 << 24  # bytes read at once
 BATCH = 1 << 14  # rows
 LOOKED_AT = 100  # records, to see which form they are in
 SHOWN = 5  # bad rows that are named
+NOT_UTF8 = "is not UTF-8; save the file as UTF-8"
 
 BROUGHT = pa.schema([("question", pa.string()), ("answer", pa.string()), ("row", pa.int32())])
 """What is read of a file: texts as they stand, no question blank, a blank answer null; the number of its record, from 1."""
@@ -55,16 +55,19 @@ class _Odd(Exception):
     """Something that is for the careful road."""
 
 
+csv.field_size_limit(2**31 - 1)  # a cell may be as long as it is
+
+
 def bring(path: Path, named: Named | None = None, skip_bad: bool = False) -> Brought:
     """The rows of a file, read as `named` or in the form that it is in.
 
     Raises GlandError naming file, line and fault when a row has no question or is not of that form, unless `skip_bad` counts it instead.
     """
-    kind = _kind(path)
     try:
+        kind = _kind(path)
         form = _form(path, kind, named)
         if not skip_bad and kind != "array":
-            with suppress(_Odd, *_UNREADABLE):
+            with suppress(_Odd, csv.Error, UnicodeDecodeError, *_UNREADABLE):
                 return _together(Brought(form), ((table, None) for table in _columns(path, kind, form)), path)
         return _together(Brought(form), _records_of(path, kind, form), path, skip_bad)
     except _UNREADABLE as error:
@@ -87,20 +90,22 @@ def _kind(path: Path) -> str:
 
 
 def _text(path: Path) -> IO[str]:
-    try:
-        if path.suffix.lower() == ".gz":
-            return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-        return open(path, encoding="utf-8-sig", newline="")
-    except OSError as error:
-        raise GlandError(f"{path} cannot be read: {error.strerror}") from error
+    return io.TextIOWrapper(_bytes(path), encoding="utf-8-sig", newline="")
+
+
+def _bytes(path: Path) -> gzip.GzipFile | io.BufferedReader:
+    return gzip.open(path) if path.suffix.lower() == ".gz" else open(path, "rb")
 
 
 def _form(path: Path, kind: str, named: Named | None) -> Form:
+    columns: Mapping[str, Collection[str]]
     if kind == "parquet":
         columns = {field.name: _within(field.type) for field in pq.read_schema(path)}
     else:
-        first = [record for _, record, _ in islice(_records(path, kind), LOOKED_AT) if isinstance(record, Mapping)]
-        columns = columns_of(first)
+        first = list(islice(_records(path, kind), LOOKED_AT))
+        columns = columns_of(record for _, record, _ in first if isinstance(record, Mapping))
+        if not columns and (faults := [(line, fault) for line, _, fault in first if fault]):
+            raise GlandError(f"{path}:{faults[0][0]}: {faults[0][1]}")
     there = f"its columns are {', '.join(columns)}" if columns else "it holds no row that can be read"
     lacking = [repr(column) for column in named.columns if column not in columns] if named else []
     if lacking:
@@ -126,16 +131,25 @@ def _columns(path: Path, kind: str, form: Form) -> Iterator[pa.Table]:
             for batch in file.iter_batches(BATCH, columns=there):
                 yield pa.Table.from_batches([batch])
         return
+    if kind == "csv":
+        with _text(path) as file:
+            yield from _cells_together(file, schema)
+        return
     with pa.input_stream(str(path), compression="detect") as stream:
-        if kind == "csv":
-            options = pa_csv.ConvertOptions(column_types=schema, include_columns=schema.names)
-            parse = pa_csv.ParseOptions(newlines_in_values=True)
-            reader = pa_csv.open_csv(stream, pa_csv.ReadOptions(block_size=BLOCK), parse, options)
-        else:
-            how = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-            reader = pa_json.open_json(stream, pa_json.ReadOptions(block_size=BLOCK), how)
-        for batch in reader:
+        how = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+        for batch in pa_json.open_json(stream, pa_json.ReadOptions(block_size=BLOCK), how):
             yield pa.Table.from_batches([batch])
+
+
+def _cells_together(file: IO[str], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The columns of `schema` from rows of cells. By Python's reader: Arrow's takes all rows after a quote without an end for one cell."""
+    reader = csv.reader(file, strict=True)
+    head = next(reader, [])
+    while some := list(islice(reader, BATCH)):
+        some = list(filter(None, some))
+        if any(len(cells) != len(head) for cells in some):
+            raise _Odd
+        yield pa.table([pa.array([cells[place] for cells in some], pa.string()) for place in map(head.index, schema.names)], schema=schema)
 
 
 Place = tuple[int, int]  # the number of a record, and the line it ends on, or 0
@@ -164,34 +178,40 @@ def _records(path: Path, kind: str) -> Iterator[tuple[int, Any, str | None]]:
             for batch in file.iter_batches(BATCH):
                 yield from ((0, record, None) for record in batch.to_pylist())
         return
+    if kind == "lines":
+        with _bytes(path) as lines:
+            yield from (_parsed(number, line) for number, line in enumerate(lines, 1) if line.strip())
+        return
     with _text(path) as file:
-        line = 0
         try:
-            if kind == "array":
-                yield from ((0, record, None) for record in json.load(file))
-            elif kind == "csv":
-                yield from _cells(file)
-            else:
-                for line, text in enumerate(file, 1):
-                    if text.strip():
-                        yield _parsed(line, text)
+            yield from _cells(file) if kind == "csv" else ((0, record, None) for record in json.load(file))
         except UnicodeDecodeError as error:
-            raise GlandError(
-                f"{path}: after line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
-            ) from error
+            raise GlandError(f"{path}:{_not_utf8(path)}: byte 0x{error.object[error.start]:02x} {NOT_UTF8}") from error
         except (json.JSONDecodeError, RecursionError) as error:
-            raise GlandError(f"{path}: not JSON: {error}; mend the file") from error
+            raise GlandError(f"{path}: is not JSON: {error}; mend the file") from error
 
 
-def _parsed(line: int, text: str) -> tuple[int, Any, str | None]:
+def _parsed(number: int, line: bytes) -> tuple[int, Any, str | None]:
     try:
-        return line, json.loads(text), None
+        return number, json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8")), None
+    except UnicodeDecodeError as error:
+        return number, None, f"byte 0x{line[error.start]:02x} {NOT_UTF8}"
     except (json.JSONDecodeError, RecursionError) as error:
-        return line, None, f"is not JSON: {getattr(error, 'msg', error)}"
+        return number, None, f"is not JSON: {getattr(error, 'msg', error)}"
+
+
+def _not_utf8(path: Path) -> int:
+    """The first line that is not UTF-8."""
+    with _bytes(path) as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 0
 
 
 def _cells(file: IO[str]) -> Iterator[tuple[int, Any, str | None]]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     reader = csv.reader(file, strict=True)
     head: list[str] | None = None
     while True:
