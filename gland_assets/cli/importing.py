@@ -91,9 +91,7 @@ def _into(here: Places, slug: str, files: Sequence[tuple[Path, Brought]]) -> Non
             said.append(f"{each.gone:,} that the file held before taken out")
         render.say(f"  {slug}: {', '.join(said)}")
     if any(each.new or each.gone for each in done):
-        render.say(
-            f"`gland plan -d {slug}` says what a build makes of it; `gland import` lists what is imported, and --remove takes it back."
-        )
+        render.say(f"`gland plan -d {slug}` says what a build makes of it; `gland import` lists all imports, --remove takes one back.")
 
 
 def _as_reference(here: Places, files: Sequence[tuple[Path, Brought]]) -> None:

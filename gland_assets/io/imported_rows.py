@@ -35,11 +35,11 @@ def same(value: str, count: int) -> pa.Array:
 
 def question_rows(table: pa.Table, known: Sequence[Origin]) -> pa.Table:
     """Imported rows as questions."""
-    none = pa.scalar([], pa.list_(SAMPLED_CONCEPT))
+    none = pa.ListArray.from_arrays(np.zeros(len(table) + 1, np.int32), pa.array([], SAMPLED_CONCEPT))
     return _filled("questions", len(table), {
         "question_id": table["question_id"], "discipline": table["discipline"], "strategy": same(IMPORTED, len(table)),
         "text": table["question"], "tokens": token_counts(table["question"].combine_chunks()), "made_at": _times(table, known),
-        "concepts": pa.repeat(none, len(table)),
+        "concepts": none,
     })  # fmt: skip
 
 
