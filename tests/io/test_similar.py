@@ -56,7 +56,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return stored(tmp_path_factory.mktemp("many"), *TEXTS)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(text=st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(" ".join), count=st.integers(1, 9))
 def test_the_nearest_are_those_that_a_comparison_with_all_finds(many: Path, text: str, count: int) -> None:
     mine, theirs = sign([text], PROJECT.dedup).bands[0], sign(TEXTS, PROJECT.dedup).bands
