@@ -28,7 +28,7 @@ def import_(
     context: typer.Context,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]…", help="JSONL, JSON, CSV (each also .gz) or Parquet; without one, what is imported."),
+        typer.Argument(metavar="FILE", help="JSONL, JSON, CSV (each also .gz) or Parquet; without one, what is imported."),
     ] = None,
     discipline: Annotated[str | None, typer.Option("-d", "--discipline", metavar="SLUG", help="The discipline they are rows of.")] = None,
     reference: Annotated[bool, typer.Option("--reference", help="To be compared with, and never published.")] = False,

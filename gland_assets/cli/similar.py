@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from gland_assets.cli import render
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gland_assets.io.similar import Nearest
 
 STYLES = {"kept": "green", "failed": "red", "reference": "cyan"}
-UNBOUND = 160  # characters of a text where no terminal bounds it
+SHOWN = 300  # characters of a text; --json gives all of it
 ID = 10  # digits shown of an id: enough for `gland show`
 
 
@@ -49,18 +49,17 @@ def similar(
 
 
 def _show(answer: Nearest) -> None:
-    console = render.out()
-    ends = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", show_edge=False)
-    for name in ("similar", "state", "discipline", "id"):
-        ends.add_column(name, justify="right" if name == "similar" else "left", no_wrap=True)
-    ends.add_column("question", no_wrap=True, overflow="ellipsis")
-    for near in answer.found:
-        state = near.status or "no answer yet"
-        ends.add_row(
-            f"{near.similarity:.2f}", Text(state.replace("_", " "), STYLES.get(state, "yellow")), near.discipline, near.question_id[:ID],
-            render.cut(near.text, UNBOUND),
-        )  # fmt: skip
-    render.put(ends, console)
+    """Two lines each: what it is, and its text below."""
+    states = [(near.status or "no answer yet").replace("_", " ") for near in answer.found]
+    wide = max(map(len, states)), max(len(near.discipline) for near in answer.found)
+    for near, state in zip(answer.found, states, strict=True):
+        shown = f"{state:{wide[0]}}", STYLES.get(state, "yellow")
+        render.put(
+            Text.assemble(
+                (f"{near.similarity:.2f}", "bold"), "  ", shown, f"  {near.discipline:{wide[1]}}  ", (near.question_id[:ID], "dim")
+            )
+        )
+        render.put(Padding(Text(render.cut(near.text, SHOWN)), (0, 0, 0, 6), expand=False))
 
 
 def _nothing(project: Project) -> None:

@@ -13,9 +13,6 @@ from gland_assets.core.hashing import ID_BYTES
 IMPORTED = "imported"
 """The strategy of a question that no model was asked for."""
 
-REFERENCE = "reference:"
-"""What the discipline of a reference's rows begins with: no slug has a colon."""
-
 ASKS = ("user", "human")
 ANSWERS = ("assistant", "gpt", "model", "bot")
 SYSTEM = ("system",)

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from gland_assets.core.errors import GlandError
 from gland_assets.core.hashing import canonical
-from gland_assets.core.imports import REFERENCE, in_words, pair_ids
+from gland_assets.core.imports import in_words, pair_ids
+from gland_assets.core.levels import REFERENCE
 from gland_assets.core.nearest import nearest
 from gland_assets.core.project import Project
 from gland_assets.core.recipes import fingerprint, recipe

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from gland_assets.core.dedup import UInt64s, jaccard, shingles, sign
 from gland_assets.core.errors import GlandError, WarehouseBusy
+from gland_assets.core.levels import REFERENCE
 from gland_assets.core.project import Project
 from gland_assets.io.database import WAIT_S, opened_to_read, refused, stands
 from gland_assets.io.live import steady
@@ -24,6 +25,9 @@ from gland_assets.io.sql import query
 
 MOST = 2_000
 """Questions whose texts are compared, those that share most bands first: templated ones share them by the thousand."""
+
+
+Row = tuple[str, str, str | None, str | None]  # id, discipline, status, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,11 @@ def nearest(
     if not signed.worded[0]:
         raise GlandError("there is no word in that text; questions are compared by their words")
     partitions = Partitions(warehouse)
-    shared, stamps = _index(warehouse / INDEX, signed.bands[0], wait_s)
+    known, stamps = _index(warehouse / INDEX, signed.bands[0], wait_s)
+    shared = list(dict.fromkeys([*known, *_sharing(partitions, signed.bands[0])]))
     metas = partitions.metas()
     behind = [slug for slug in project.index() if ("signatures", slug) in metas and metas["signatures", slug].stamp != stamps.get(slug)]
-    rows = [*_stored(connection, partitions, shared[:MOST]), *_references(partitions, signed.bands[0])]
+    rows = [*_stored(connection, partitions, shared[:MOST]), *_of_references(partitions, shared[:MOST])]
     mine = shingles(text, project.dedup.ngram)
     found = [
         Near(identity, discipline, status, stored, jaccard(mine, shingles(stored, project.dedup.ngram)))
@@ -92,29 +97,34 @@ def candidates(connection: duckdb.DuckDBPyConnection, keys: UInt64s) -> list[tup
     return connection.execute(query("minhash/candidates"), [keys.tolist()]).fetchall()
 
 
-def _stored(
-    connection: duckdb.DuckDBPyConnection, partitions: Partitions, shared: Sequence[tuple[str, str]]
-) -> list[tuple[str, str, str | None, str | None]]:
-    """Id, discipline, status and text of questions, read from the partitions of their disciplines alone."""
-    if not shared:
+def _stored(connection: duckdb.DuckDBPyConnection, partitions: Partitions, shared: Sequence[tuple[str, str]]) -> list[Row]:
+    """The rows of questions, read from the partitions of their disciplines alone."""
+    ours = [(identity, discipline) for identity, discipline in shared if not discipline.startswith(REFERENCE)]
+    if not ours:
         return []
-    slugs = sorted({discipline for _, discipline in shared})
+    slugs = sorted({discipline for _, discipline in ours})
     for asset in ("questions", "answers"):
         view_partitions(connection, partitions, asset, slugs)
-    return steady(lambda: connection.execute(query("show/similar"), [[identity for identity, _ in shared]]).fetchall())
+    return steady(lambda: connection.execute(query("show/similar"), [[identity for identity, _ in ours]]).fetchall())
 
 
-def _references(partitions: Partitions, keys: UInt64s) -> Iterator[tuple[str, str, str, str]]:
-    """Id, `reference:NAME`, `reference` and text of the references' rows that share a band."""
+def _sharing(partitions: Partitions, keys: UInt64s) -> Iterator[tuple[str, str]]:
+    """The references' rows that share a band, each with its reference:NAME."""
     wanted = pa.array(keys, pa.uint64())
     for name in partitions.stored(SIGNATURES):
         bands = partitions.columns(SIGNATURES, name, ["bands"])["bands"].combine_chunks()
         owners = np.unique(pc.list_parent_indices(bands).filter(pc.is_in(bands.flatten(), wanted)).to_numpy())
         if len(owners):
-            ids = partitions.columns(SIGNATURES, name, ["question_id"]).take(owners)["question_id"]
-            rows = partitions.columns(ROWS, name, ["question_id", "discipline", "text"])
-            for row in rows.filter(pc.is_in(rows["question_id"], value_set=ids)).to_pylist():
-                yield row["question_id"], row["discipline"], "reference", row["text"]
+            ids = partitions.columns(SIGNATURES, name, ["question_id"])["question_id"]
+            yield from ((identity, f"{REFERENCE}{name}") for identity in ids.take(owners).to_pylist())
+
+
+def _of_references(partitions: Partitions, shared: Sequence[tuple[str, str]]) -> Iterator[Row]:
+    for reference in sorted({discipline for _, discipline in shared if discipline.startswith(REFERENCE)}):
+        ids = pa.array([identity for identity, discipline in shared if discipline == reference], pa.string())
+        rows = partitions.columns(ROWS, reference.removeprefix(REFERENCE), ["question_id", "discipline", "text"])
+        for row in rows.filter(pc.is_in(rows["question_id"], value_set=ids)).to_pylist():
+            yield row["question_id"], row["discipline"], "reference", row["text"]
 
 
 def recall(similarity: float, bands: int, rows: int) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gland_assets.cli.render import cut
 from gland_assets.io.exports import FORMATS
 from gland_assets.io.partitions import Partitions
 from tests import rows
@@ -136,8 +137,9 @@ def test_what_is_nearest_is_shown_and_given_as_json(made: Path) -> None:
     words = str(question.text).split()
     asked = " ".join([*words[:12], *words[13:]])
     ran = gland(made, "similar", asked)
-    first = ran.out.splitlines()[1].split()
-    assert ran.code == 0 and first[:4] == ["0.86", "kept", "logic", question.question_id[:10]] and ran.err == ""
+    told = ran.out.splitlines()
+    assert told[0].split() == ["0.86", "kept", "logic", question.question_id[:10]] and told[1] == f"      {cut(str(question.text), 300)}"
+    assert (ran.code, ran.err, len(told)) == (0, "", 2)
     found = gland(made, "similar", asked, "-n", "1", "--json").json
     assert [(near["question_id"], near["text"], near["status"]) for near in found["found"]] == [
         (question.question_id, question.text, "kept")
