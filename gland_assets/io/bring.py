@@ -6,6 +6,7 @@ block) and knows the line of what is wrong. Both give the same rows.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -18,6 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
@@ -82,8 +84,9 @@ def _kind(path: Path) -> str:
     if ending in (".jsonl", ".ndjson"):
         return "lines"
     if ending == ".json":
-        with _text(path) as file:
-            return "array" if next((letter for line in file for letter in line if not letter.isspace()), "") == "[" else "lines"
+        with _bytes(path) as file:
+            begin = next((line for line in file if line.strip()), b"")
+        return "array" if begin.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[") else "lines"
     if ending in (".csv", ".parquet"):
         return ending[1:]
     raise GlandError(f"{path}: its name ends neither in .jsonl, .json, .csv (each also with .gz) nor in .parquet; rename it as what it is")
@@ -238,7 +241,7 @@ def _together(
     tables, count = [], 0
     for table, places in parts:
         rows = taken(found.form, table)
-        numbers = pa.array(range(count + 1, count + len(table) + 1), pa.int32())
+        numbers = pa.array(np.arange(count + 1, count + len(table) + 1, dtype=np.int32))
         count += len(table)
         blank = rows.question.is_null().to_numpy(zero_copy_only=False)
         if blank.any():

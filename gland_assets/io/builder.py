@@ -207,7 +207,7 @@ class Builder:
         from gland_assets.io.parquet import as_table
         from gland_assets.io.signing import table_hash
 
-        held = table_hash(given.select(["question_id", "text"]))
+        held = table_hash(given.select(["question_id", "text"] if level == "questions" else ["question_id"]))  # which holds the answer
         return pa.concat_tables([as_table(level, rows), given]), digest("with imported", content, held), len(given)
 
     def compute(self, level: str, slug: str, make: Callable[[], tuple[pa.Table, str]]) -> Outcome:

@@ -38,7 +38,7 @@ def question_rows(table: pa.Table, known: Sequence[Origin]) -> pa.Table:
     none = pa.ListArray.from_arrays(np.zeros(len(table) + 1, np.int32), pa.array([], SAMPLED_CONCEPT))
     return _filled("questions", len(table), {
         "question_id": table["question_id"], "discipline": table["discipline"], "strategy": same(IMPORTED, len(table)),
-        "text": table["question"], "tokens": token_counts(table["question"].combine_chunks()), "made_at": _times(table, known),
+        "text": table["question"], "tokens": _tokens(table["question"]), "made_at": _times(table, known),
         "concepts": none,
     })  # fmt: skip
 
@@ -48,7 +48,7 @@ def answer_rows(table: pa.Table, known: Sequence[Origin]) -> pa.Table:
     table = table.filter(pc.is_valid(table["answer"]))
     return _filled("answers", len(table), {
         "answer_id": pa.array(answer_ids(table["question_id"].to_pylist()), pa.string()), "question_id": table["question_id"],
-        "discipline": table["discipline"], "text": table["answer"], "tokens": token_counts(table["answer"].combine_chunks()),
+        "discipline": table["discipline"], "text": table["answer"], "tokens": _tokens(table["answer"]),
         "made_at": _times(table, known),
     })  # fmt: skip
 
@@ -61,6 +61,10 @@ def _filled(asset: str, count: int, columns: dict[str, Any]) -> pa.Table:
 def _times(table: pa.Table, known: Sequence[Origin]) -> pa.Array:
     times = pa.array([datetime.fromisoformat(origin.imported_at) for origin in known], TIME)
     return times.take(pc.index_in(table["source"].combine_chunks(), pa.array([origin.name for origin in known], pa.string())))
+
+
+def _tokens(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pa.chunked_array([token_counts(chunk) for chunk in texts.chunks], pa.int32())
 
 
 _DENSE = r"[\x{3040}-\x{30ff}\x{3400}-\x{4dbf}\x{4e00}-\x{9fff}\x{ac00}-\x{d7af}\x{f900}-\x{faff}]"

@@ -25,7 +25,7 @@ from gland_assets.io.partitions import Partitions
 from gland_assets.io.signing import table_hash
 from gland_assets.io.stored_schemas import STORED
 
-CONTENT = ("question_id", "question", "answer")
+CONTENT = ("question_id", "question")  # the answer is part of the id as it stands
 
 
 @dataclass(frozen=True, slots=True)
