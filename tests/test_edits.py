@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,9 @@ ELSEWHERE = {
     "code that leaves the recipe versions alone",
     "an edit undone before a build",
     "an edit undone after it was built",
+    "questions or pairs imported into a discipline",
+    "the same file imported again",
+    "an import taken back",
 }
 """Rows of the document with a test of their own."""
 RAISED = """from gland_assets.core.levels import RECIPE_VERSION
@@ -267,6 +271,47 @@ def test_a_benchmark_puts_contamination_out_of_date_and_asks_for_nothing(quiet: 
         base.undo(quiet)
         benchmark.unlink()
     assert Seen(quiet).dataset == base.seen.dataset
+
+
+def test_imports_ask_for_the_answers_that_are_missing_and_taking_them_back_for_nothing(
+    base: Base, server: ModelServer, tmp_path: Path
+) -> None:  # fmt: skip
+    folder = base.copy(tmp_path / "project")
+    file = tmp_path / "brought.jsonl"
+    brought = [{"prompt": "Why is a proof by cases one?", "completion": "Every case is met."}, {"prompt": "How long may a proof be?"}]
+    file.write_text("".join(json.dumps(row) + "\n" for row in brought))
+    assert "1 pair and 1 question without an answer" in gland(folder, "import", str(file), "-d", "logic").out
+    because = "imported rows changed"
+    wanted = {
+        "logic": {"questions": f"stale: {because}", "answers": f"stale: {because}", "signatures": "waiting", "contamination": "waiting"}
+    }
+    assert late(plan(folder)) == wanted
+    assert foreseen(folder, ("logic",)) == Counter({("answers", "logic"): 1})
+    build(folder)
+    now = Seen(folder)
+    assert arrived(server, now) == Counter({("answers", "logic"): 1})
+    assert {key for key, held in now.files.items() if base.seen.files[key] != held} == {("logic", level) for level in wanted["logic"]}
+    fresh = {identity: row for identity, row in now.dataset["logic"].items() if identity not in base.seen.dataset["logic"]}
+    assert len(fresh) == 2 and len(now.dataset["logic"]) == 14
+    assert {(row["subject"], row["strategy"], row["answer_model"]) for row in named(folder, fresh)} == {
+        (None, "imported", None), (None, "imported", "small-1-served"),
+    }  # fmt: skip
+    assert_nothing_to_do(folder, server)
+    assert "nothing new, 2 stood there already" in gland(folder, "import", str(file), "-d", "logic").out
+    assert_nothing_to_do(folder, server)
+
+    assert "brought taken back, 2 rows" in gland(folder, "import", "--remove", "brought", "-d", "logic").out
+    assert late(plan(folder)) == wanted
+    build(folder)
+    assert server.count == 0 and Seen(folder).dataset == base.seen.dataset
+    assert_nothing_to_do(folder, server)
+
+
+def named(folder: Path, ids: Iterable[str]) -> list[dict[str, Any]]:
+    """Rows of the dataset as `gland sql` gives them."""
+    listed = ", ".join(f"'{identity}'" for identity in ids)
+    rows: list[dict[str, Any]] = gland(folder, "sql", f"from dataset where id in ({listed})", "--format", "json").json
+    return rows
 
 
 def test_the_document_and_the_tests_tell_of_the_same_edits() -> None:

@@ -52,7 +52,7 @@ def keep_up_to_date(taxonomy: Path, warehouse: Path, paid: dg.JobDefinition, fre
         metas = Partitions(warehouse).metas()
         plan = make_plan(project, metas)
         if project.automation.paid and plan.out_of_date():
-            wanted = digest(sorted(recipe_hashes(project).items()))
+            wanted = digest(sorted(recipe_hashes(project, metas).items()))
             latest = context.instance.get_runs(dg.RunsFilter(job_name=paid.name, tags={WANTED: wanted}), limit=1)
             if latest and latest[0].status is dg.DagsterRunStatus.CANCELED:
                 return dg.SkipReason(f"the run for this was canceled; the next edit, or the job {paid.name} by hand, starts another")
@@ -79,7 +79,7 @@ def _behind(whole: dict[str, Whole], metas: Metas) -> bool:
 
 def _state(project: Project, plan: Plan, metas: Metas) -> str:
     """What is out of date, from what stands to what is wanted; what came out the same, with rows still unanswered, is the same state."""
-    recipes = recipe_hashes(project)
+    recipes = recipe_hashes(project, metas)
     found = []
     for part in plan.partitions:
         place = (part.asset, part.discipline)

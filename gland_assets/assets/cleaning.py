@@ -11,6 +11,7 @@ from gland_assets.io.builder import Builder
 from gland_assets.io.contamination import find_leaks
 from gland_assets.io.minhash import compute_duplicates, update_index
 from gland_assets.io.partitions import ALL
+from gland_assets.io.references import sign_references
 from gland_assets.io.signing import sign_questions
 
 
@@ -46,6 +47,7 @@ def contamination(context: dg.AssetExecutionContext, build: dg.ResourceParam[Bui
 )
 def duplicates(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder]) -> dg.MaterializeResult:
     """Exact and near duplicates within and across disciplines, and which question is kept; leaves the MinHash index in minhash.duckdb."""
+    sign_references(build.project, build.partitions)
     meta = compute_duplicates(build.project, build.partitions, build.build_id)
     try:
         update_index(build.project, build.warehouse)

@@ -99,7 +99,7 @@ class _Report:
         for discipline in self.disciplines:
             slug, meta = discipline.slug, self.metas.get((level, discipline.slug))
             used = observed[slug].version if slug in observed else recipe_used(meta) if meta else GONE if slug in made else None
-            version = recipe_hash(self.project, level, discipline)
+            version = recipe_hash(self.project, level, discipline, self.metas)
             if used not in (None, version):
                 self.count()
                 report_recipe(self.records.instance, level, version, slug)

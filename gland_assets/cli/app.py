@@ -16,7 +16,25 @@ import typer
 from typer.core import TyperGroup
 
 from gland_assets import __version__
-from gland_assets.cli import build, export, init, plan, prune, publish, render, salvage, show, sql, status, store, ui, validate, why
+from gland_assets.cli import (
+    build,
+    export,
+    importing,
+    init,
+    plan,
+    prune,
+    publish,
+    render,
+    salvage,
+    show,
+    similar,
+    sql,
+    status,
+    store,
+    ui,
+    validate,
+    why,
+)
 from gland_assets.cli.places import find_places
 from gland_assets.core.errors import GlandError, Stopped
 
@@ -95,10 +113,12 @@ VERBS: dict[Callable[..., None], str] = {
     init.init: "write a small project to begin with",
     validate.validate: "check the taxonomy and settings",
     plan.plan: "what is out of date, why, and what it takes",
+    importing.import_: "take in questions and pairs there are already",
     build.build: "bring the dataset up to date",
     why.why: "why something is made again, or asked for",
     status.status: "how far each discipline has come",
     show.show: "pairs to read, a row's ancestry, a curriculum",
+    similar.similar: "the stored questions nearest to a text",
     sql.sql: "query the tables, read-only",
     publish.publish: "bring gland.duckdb up to date",
     export.export: "the dataset as files to train on",
@@ -106,7 +126,7 @@ VERBS: dict[Callable[..., None], str] = {
     ui.ui: "Dagster's web interface on this project",
 }
 for verb, meaning in VERBS.items():
-    app.command(short_help=meaning)(verb)
+    app.command(name=verb.__name__.rstrip("_"), short_help=meaning)(verb)
 app.add_typer(store.store, name="store", short_help="what the response store holds, and whether it is whole")
 app.command(hidden=True)(salvage.salvage)
 

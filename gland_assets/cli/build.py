@@ -55,7 +55,7 @@ def build(
     if estimate.all.calls and (missing := check_environment(project, os.environ)):
         raise SettingsError(missing)
     render.say(f"{render.several(len(late), 'discipline')} to bring up to date. {estimates.in_words(estimate)}")
-    if any(project.preferred(project.discipline(slug), stage).local for slug in late for stage in STAGES):
+    if estimate.all.calls and any(project.preferred(project.discipline(slug), stage).local for slug in late for stage in STAGES):
         render.say("The bundled local model is asked: what it writes is of demonstration quality, not for training.")
     cap = None if budget is None else Decimal(str(budget))
     check_prices(project, caps_of(project, cap), late)

@@ -35,12 +35,14 @@ def bring_up(project: Project, warehouse: Path) -> Published:
     from gland_assets.io.live import write_live
     from gland_assets.io.minhash import compute_duplicates, update_index
     from gland_assets.io.partitions import Partitions
+    from gland_assets.io.references import sign_references
     from gland_assets.io.warehouse import publish as publish_now
 
     sweep(warehouse)
     with closing(Ledger(warehouse)) as ledger:
         if ledger.exists():
             ledger.sync()
+    sign_references(project, Partitions(warehouse))
     compute_duplicates(project, Partitions(warehouse))
     try:
         update_index(project, warehouse)

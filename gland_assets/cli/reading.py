@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.padding import Padding
@@ -11,10 +12,13 @@ from rich.text import Text
 
 from gland_assets.cli import render
 from gland_assets.cli.found import Found, Row
+from gland_assets.cli.summary import shown_path
+from gland_assets.core.imports import IMPORTED
 from gland_assets.core.project import LOCAL_MODEL
 
 if TYPE_CHECKING:
     from gland_assets.core.project import Project
+    from gland_assets.io.imported import Origin
 
 DEMONSTRATION = "demonstration quality: written by the bundled local model, not for training"
 STATUS = {
@@ -29,8 +33,8 @@ def place(project: Project, slug: str, *below: str | None) -> Text:
     return Text(" / ").join(Text(name, "bold" if at == len(names) - 1 else "") for at, name in enumerate([*names, *filter(None, below)]))
 
 
-def pair(project: Project, row: Row, whole: bool = False) -> None:
-    """A question with its answer; `whole`: with ids, prompts, tokens and cost."""
+def pair(project: Project, row: Row, whole: bool = False, imported: Sequence[tuple[Origin, int]] = ()) -> None:
+    """A question with its answer; `whole`: with ids, prompts, tokens, cost and the files it was imported from."""
     subject = row["subject"] and f"{row['subject']} ({row['level']})" if row["level"] else row["subject"]
     render.put(place(project, row["discipline"], subject))
     for session in row["sessions"] or ():
@@ -42,11 +46,12 @@ def pair(project: Project, row: Row, whole: bool = False) -> None:
         _text("Answer", answer, _made(row, "answer", whole))
     if whole:
         table = render.columns()
-        for name, value in _facts(row):
+        files = [("imported from", f"{shown_path(Path(origin.path))}, row {number:,}") for origin, number in imported]
+        for name, value in [*_facts(row), *files]:
             table.add_row(Text(f"  {name}", "dim"), value)
         render.put(table)
     else:
-        render.put(Text(f"  {row['question_id']}", "dim"))
+        render.put(Text(f"  {row['question_id']}{', imported' if row['strategy'] == IMPORTED else ''}", "dim"))
     if LOCAL_MODEL in (row["question_model"], row["answer_model"]):
         render.put(Text(f"  {DEMONSTRATION}", "yellow"))
     render.say()
@@ -84,9 +89,13 @@ def _leak(leak: Row) -> str:
     return f"{named}, {leak['share']:.0%} of it, in the {leak['part']}: {render.cut(' '.join(leak['span'].split()), 100)}"
 
 
-def curriculum(project: Project, slug: str, subjects: Sequence[Row]) -> None:
-    """What a discipline teaches: its subjects, their sessions in order, their key concepts."""
+def curriculum(project: Project, slug: str, subjects: Sequence[Row], imported: Sequence[Origin] = ()) -> None:
+    """What a discipline teaches: its subjects, their sessions in order, their key concepts; and what was imported into it."""
     render.put(place(project, slug))
+    for origin in imported:
+        render.put(f"  {render.several(origin.rows, 'row')} imported from {shown_path(Path(origin.path))}, as `{origin.name}`")
+    if imported and not subjects:
+        return
     if not subjects:
         render.put(f"  nothing made yet; `gland build -d {slug}` makes it")
         return

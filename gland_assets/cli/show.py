@@ -12,11 +12,13 @@ from gland_assets.cli import found, reading, render
 from gland_assets.cli.places import known, places
 from gland_assets.cli.sql import connect
 from gland_assets.core.errors import GlandError
+from gland_assets.core.imports import IMPORTED
 
 if TYPE_CHECKING:
     import duckdb
 
     from gland_assets.core.project import Project
+    from gland_assets.io.partitions import Partitions
 
 
 def show(
@@ -28,15 +30,18 @@ def show(
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="The same pairs again; another number, others.")] = None,
 ) -> None:
     """Show a row with its whole ancestry, a discipline's curriculum, or a few random pairs."""
+    from gland_assets.io.imported import meta_of, origins
+    from gland_assets.io.partitions import Partitions
+
     here = places(context)
-    project = here.project()
+    project, partitions = here.project(), Partitions(here.warehouse)
     with closing(connect(project, here)) as connection:
         if what is None:
             _random(connection, project, count, random.randrange(10_000) if seed is None else seed)
         elif what in project.index():
-            reading.curriculum(project, what, found.rows(connection, "curriculum", what))
+            reading.curriculum(project, what, found.rows(connection, "curriculum", what), origins(meta_of(partitions, what)))
         elif found.PREFIX.fullmatch(what.lower()):
-            _row(connection, project, found.find(connection, what.lower()))
+            _row(connection, project, partitions, found.find(connection, what.lower()))
         else:
             known(project, [what])
 
@@ -50,7 +55,9 @@ def _random(connection: duckdb.DuckDBPyConnection, project: Project, count: int,
     render.remark(f"`gland show --seed {seed}` shows these again; `gland show ID` everything about one")
 
 
-def _row(connection: duckdb.DuckDBPyConnection, project: Project, which: found.Found) -> None:
+def _row(connection: duckdb.DuckDBPyConnection, project: Project, partitions: Partitions, which: found.Found) -> None:
+    from gland_assets.io.imported import whence
+
     if which.kind == "question":
         questions = [which.id]
     elif which.kind in ("answer", "failed row"):
@@ -60,7 +67,8 @@ def _row(connection: duckdb.DuckDBPyConnection, project: Project, which: found.F
         questions = []
     if questions:
         for row in found.pairs(connection, questions):
-            reading.pair(project, row, whole=True)
+            imported = row["strategy"] == IMPORTED
+            reading.pair(project, row, True, whence(partitions, row["discipline"], row["question_id"]) if imported else ())
     elif which.kind == "failed row":
         failed = connection.execute("select stage, cause, detail, attempts from failures where row_id = $1", [which.id]).fetchall()
         reading.failed(project, which, failed)

@@ -64,11 +64,12 @@ def status(
     standings = _standings(project, here, metas, kept)
     behind = _left_behind(project, here)
     if as_json:
-        print(json.dumps(_as_json(standings, last, behind), ensure_ascii=False, indent=1, default=str))
+        print(json.dumps(_as_json(standings, last, behind) | _given(metas), ensure_ascii=False, indent=1, default=str))
         return
     for fault in partitions.damaged.values():
         render.remark(f"{fault}")
     _show(project, standings, last)
+    _show_imported(metas)
     _show_left_behind(behind)
 
 
@@ -89,6 +90,19 @@ def _left_behind(project: Project, here: Places) -> LeftBehind:
         return LeftBehind(left, None)
     with closing(own_store(project, here.warehouse)) as store:
         return LeftBehind(left, Unreferenced(project, here.warehouse, store).of_removed())
+
+
+def _given(metas: Metas) -> dict[str, dict[str, int]]:
+    """What was imported, as rows of disciplines and as references, by name."""
+    return {given: {name: meta.rows for (asset, name), meta in metas.items() if asset == given} for given in ("imported", "references")}
+
+
+def _show_imported(metas: Metas) -> None:
+    given = _given(metas)
+    for name, what in (("imported", "imported"), ("references", "to be compared with")):
+        if given[name]:
+            listed = render.some([f"{each} {rows:,}" for each, rows in given[name].items()])
+            render.say(f"Rows {what}: {listed}; `gland import` says from where")
 
 
 def _show_left_behind(behind: LeftBehind) -> None:

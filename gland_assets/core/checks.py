@@ -25,7 +25,7 @@ class CheckOutcome:
 
 
 CHECKS = {
-    "subjects": {"ids_unique": "No subject id stands twice.", "some_stand": "At least one subject was found."},
+    "subjects": {"ids_unique": "No subject id stands twice.", "some_stand": "At least one subject was found, where any was asked for."},
     "syllabi": {
         "ids_unique": "No syllabus, session or concept id stands twice.",
         "every_subject_taught": "Every subject has a syllabus with at least one session and one key concept.",
@@ -56,7 +56,7 @@ def check_subjects(subjects: Sequence[Subject]) -> list[CheckOutcome]:
     standing = sum(not subject.failure for subject in subjects)
     return [
         _unique([subject.subject_id for subject in subjects]),
-        CheckOutcome("some_stand", standing > 0, {"subjects": standing, "failed_queries": len(subjects) - standing}),
+        CheckOutcome("some_stand", standing > 0 or not subjects, {"subjects": standing, "failed_queries": len(subjects) - standing}),
     ]
 
 

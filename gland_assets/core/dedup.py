@@ -58,12 +58,17 @@ def _told(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")  # half surrogates and all: no text of a model's is refused
 
 
+def words(text: str) -> list[str]:
+    """The words of `text`, in lower case and in order."""
+    return _WORD.findall(text.lower())
+
+
 def shingles(text: str, ngram: int) -> frozenset[str]:
     """The word n-grams of `text`; of a text with fewer words, all its words as one shingle; of a text without a word, nothing."""
-    words = _WORD.findall(text.lower())
-    if not words:
+    found = words(text)
+    if not found:
         return frozenset()
-    return frozenset(" ".join(words[i : i + ngram]) for i in range(max(1, len(words) - ngram + 1)))
+    return frozenset(" ".join(found[i : i + ngram]) for i in range(max(1, len(found) - ngram + 1)))
 
 
 def jaccard(one: frozenset[str], other: frozenset[str]) -> float:

@@ -48,7 +48,7 @@ class InForce:
         return InForce(
             seed=self.seed if node.seed is None else node.seed,
             pairs=self.pairs if node.pairs is None else node.pairs,
-            subject_queries=node.subject_queries or self.subject_queries,
+            subject_queries=self.subject_queries if node.subject_queries is None else node.subject_queries,
             subjects=(node.subjects[0], node.subjects[1]) if node.subjects else self.subjects,
             sessions=(node.sessions[0], node.sessions[1]) if node.sessions else self.sessions,
             stages=self._stages_under(node.models, node.stage or StagesTable()) if said & {"models", "stage"} else self.stages,

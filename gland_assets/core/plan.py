@@ -104,7 +104,7 @@ def _partition_plan(
     meta = metas.get((level, slug))
     if meta is None:
         return PartitionPlan(level, slug, "missing", ("not made yet",))
-    now = recipe(project, level, discipline)
+    now = recipe(project, level, discipline, imported(metas, slug))
     late = [_is_late(name) for name in UPSTREAM[level] if name not in above]
     again = meta.unanswered or (retry_failures and meta.unusable)
     if not late and not again and fingerprint(now, {name: above[name] for name in UPSTREAM[level]}) == meta.fingerprint:
@@ -160,14 +160,20 @@ def _hashes(project: Project, metas: Metas, levels: Iterable[str], attribute: st
     return [[level, slug, getattr(metas[level, slug], attribute)] for level in levels for slug in sorted(slugs) if (level, slug) in metas]
 
 
-def recipe_hash(project: Project, level: str, discipline: Discipline) -> str:
+def imported(metas: Metas, slug: str) -> str | None:
+    """The content hash of the rows imported into a discipline; None when there are none."""
+    meta = metas.get(("imported", slug))
+    return meta.content_hash if meta else None
+
+
+def recipe_hash(project: Project, level: str, discipline: Discipline, metas: Metas) -> str:
     """The version of a `recipes/LEVEL` partition."""
-    return digest("recipe", recipe(project, level, discipline))
+    return digest("recipe", recipe(project, level, discipline, imported(metas, discipline.slug)))
 
 
-def recipe_hashes(project: Project) -> dict[tuple[str, str], str]:
+def recipe_hashes(project: Project, metas: Metas) -> dict[tuple[str, str], str]:
     """(level, discipline) -> recipe version, for every partitioned level."""
-    return {(level, d.slug): recipe_hash(project, level, d) for level in PARTITIONED for d in project.disciplines()}
+    return {(level, d.slug): recipe_hash(project, level, d, metas) for level in PARTITIONED for d in project.disciplines()}
 
 
 def recipe_used(meta: PartitionMeta) -> str:

@@ -25,6 +25,8 @@ SHAPED_BY = {
     "answers": (),
 }
 """The settings, beside the model and its sampling parameters, that touch each stage."""
+TAKE_IN = ("questions", "answers")
+"""The levels that hold imported rows beside those that were asked for."""
 
 
 def declared_rows(project: Project, slug: str) -> dict[str, dict[str, Any]]:
@@ -37,11 +39,15 @@ def declared_rows(project: Project, slug: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def recipe(project: Project, level: str, discipline: Discipline) -> dict[str, Any]:
-    """Everything that decides how `level` is made for `discipline`, upstream rows aside; plain JSON values."""
+def recipe(project: Project, level: str, discipline: Discipline, imported: str | None = None) -> dict[str, Any]:
+    """Everything that decides how `level` is made for `discipline`, upstream rows aside; plain JSON values.
+
+    `imported`: content hash of the rows that were imported into the discipline, which its questions and answers take in.
+    """
     base: dict[str, Any] = {"version": RECIPE_VERSION[level]}
     if level in PROMPT_FILES:
-        return base | _stage_recipe(project, level, discipline)
+        given = {"imported": imported} if imported and level in TAKE_IN else {}
+        return base | _stage_recipe(project, level, discipline) | given
     if level == "signatures":
         dedup = project.dedup
         return base | {"ngram": dedup.ngram, "num_perm": dedup.num_perm, "seed": dedup.seed, "bands": dedup.bands, "rows": dedup.rows}
@@ -112,6 +118,8 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") ->
             continue
         if isinstance(before, dict) and isinstance(after, dict):
             said += changes(before, after, {"prompts": "prompt ", "node": "", "benchmarks": "benchmark "}.get(name, f"{prefix}{name}."))
+        elif name == "imported":
+            said.append("imported rows changed")
         elif prefix == "prompt ":
             said.append(f"prompt {name} edited")
         elif prefix == "benchmark ":

@@ -92,12 +92,12 @@ class SampledConcept:
 class Question:
     """One instruction and the sample it was asked from."""
 
-    question_id: str  # of discipline, sampled concept ids and index: stable across rebuilds
+    question_id: str  # of discipline, sampled concept ids and index, or the imported pair: stable across rebuilds
     discipline: str
-    subject_id: str
-    syllabus_id: str
-    sample_index: int
-    strategy: str  # one_session or two_sessions
+    subject_id: str | None  # None, as the next two, of an imported question
+    syllabus_id: str | None
+    sample_index: int | None
+    strategy: str  # one_session, two_sessions or imported
     text: str | None
     tokens: int | None
     request_key: str | None

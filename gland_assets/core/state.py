@@ -20,6 +20,7 @@ class PartitionMeta:
     upstream: dict[str, str] = field(default_factory=dict)  # asset -> content hash it was made from
     rows: int = 0  # rows that stand
     failed: int = 0  # failure rows
+    imported: int = 0  # of the rows that stand, the last ones: nobody was asked for them
     unanswered: int = 0  # failure rows that no provider answered: the next build asks again
     calls: int = 0  # paid for while it was made
     reused: int = 0  # answered from the store

@@ -77,7 +77,7 @@ class Overrides(Table):
     pairs: Count | None = None
     seed: Seed | None = None
     models: Models | None = None
-    subject_queries: Positive | None = None
+    subject_queries: Count | None = None
     subjects: LeastMost | None = None
     sessions: LeastMost | None = None
     stage: StagesTable | None = None

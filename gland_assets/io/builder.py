@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gland_assets import __version__
 from gland_assets.core.errors import DamagedPartition, Stopped, WarehouseError
-from gland_assets.core.hashing import canonical
+from gland_assets.core.hashing import canonical, digest
 from gland_assets.core.levels import UPSTREAM
 from gland_assets.core.making import Making
 from gland_assets.core.progress import Asked, LevelDone, Resting
 from gland_assets.core.project import Discipline, Project
 from gland_assets.core.prompts import prompt_hash
-from gland_assets.core.recipes import content_hash, declared_content_hash, declared_rows, fingerprint, recipe
+from gland_assets.core.recipes import TAKE_IN, content_hash, declared_content_hash, declared_rows, fingerprint, recipe
 from gland_assets.core.records import (
     Answer,
     Question,
@@ -37,6 +37,7 @@ from gland_assets.core.state import PartitionMeta
 from gland_assets.io.budget import caps_of
 from gland_assets.io.durable import sweep
 from gland_assets.io.gateway import Gateway
+from gland_assets.io.imported import meta_of, taken_in, unanswered
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.locks import discipline_lock, lock_path, try_lock
 from gland_assets.io.partitions import Partitions
@@ -149,12 +150,16 @@ class Builder:
         return [syllabus_from(row) for row in self.partitions.rows("syllabi", slug)]
 
     def questions(self, slug: str) -> list[Question]:
-        """The questions of a discipline, failure rows among them."""
-        return [question_from(row) for row in self.partitions.rows("questions", slug)]
+        """The questions of a discipline that a model was asked for, failure rows among them."""
+        return [question_from(row) for row in self.partitions.asked("questions", slug)]
+
+    def to_answer(self, slug: str) -> list[Question]:
+        """The questions of a discipline that a model is asked to answer: those, and the imported ones that came without an answer."""
+        return [*self.questions(slug), *unanswered(self.partitions, slug)]
 
     def answers(self, slug: str) -> list[Answer]:
-        """The answers of a discipline, failure rows among them."""
-        return [answer_from(row) for row in self.partitions.rows("answers", slug)]
+        """The answers of a discipline that a model was asked for, failure rows among them."""
+        return [answer_from(row) for row in self.partitions.asked("answers", slug)]
 
     def declare(self, slug: str, wanted: Container[str]) -> dict[str, Outcome]:
         """Write the nodes on a discipline's path, of the wanted levels, by level."""
@@ -181,14 +186,29 @@ class Builder:
                 records = asyncio.run(self._making(level, slug, make))
             usd = None if tally.usd is None else str(tally.usd)
             failures = [failure for record in records if (failure := getattr(record, "failure", None))]
-            return [to_row(record) for record in records], content_hash(records), {
+            rows, content, given = self._with_imported(level, slug, [to_row(record) for record in records], content_hash(records))
+            return rows, content, {
                 "calls": tally.calls, "reused": tally.reused, "prompt_tokens": tally.prompt_tokens,
                 "completion_tokens": tally.completion_tokens, "usd": usd, "retries": tally.retries, "limited": tally.limited,
                 "rejected": tally.rejected, "answered": dict(tally.deployments),
-                "unanswered": sum(failure.cause in PASSING for failure in failures),
+                "unanswered": sum(failure.cause in PASSING for failure in failures), "imported": given,
             }  # fmt: skip
 
         return self._bring_up(level, slug, asked)
+
+    def _with_imported(
+        self, level: str, slug: str, rows: list[dict[str, Any]], content: str
+    ) -> tuple[Sequence[dict[str, Any]] | pa.Table, str, int]:
+        """The rows of a level with the imported ones after them, their content hash, and how many were imported."""
+        if level not in TAKE_IN or (given := taken_in(self.partitions, level, slug)) is None:
+            return rows, content, 0
+        import pyarrow as pa
+
+        from gland_assets.io.parquet import as_table
+        from gland_assets.io.signing import table_hash
+
+        held = table_hash(given.select(["question_id", "text"] if level == "questions" else ["question_id"]))  # which holds the answer
+        return pa.concat_tables([as_table(level, rows), given]), digest("with imported", content, held), len(given)
 
     def compute(self, level: str, slug: str, make: Callable[[], tuple[pa.Table, str]]) -> Outcome:
         """Bring `level` of one discipline up to date with a table computed without a model; `make` gives it with its content hash."""
@@ -204,7 +224,8 @@ class Builder:
 
     def _bring_up(self, level: str, slug: str, make: Callable[[], _Made]) -> Outcome:
         with self._locked(slug):
-            made_by = recipe(self.project, level, self.discipline(slug))
+            given = meta_of(self.partitions, slug)
+            made_by = recipe(self.project, level, self.discipline(slug), given.content_hash if given else None)
             upstream = {name: self._upstream(name, slug, level) for name in UPSTREAM[level]}
             wanted = fingerprint(made_by, upstream)
             known = self._known(level, slug, wanted)

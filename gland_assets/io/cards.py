@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from gland_assets import __version__
+from gland_assets.core.imports import IMPORTED
 from gland_assets.core.project import LOCAL_MODEL, STAGES, Project
 
 
@@ -28,7 +29,8 @@ class Contents:
         self.tokens += sum(value or 0 for value in batch["tokens"].to_pylist())
         self.places.update(zip(batch["field"].to_pylist(), batch["discipline"].to_pylist(), strict=True))
         for column, counter in self.models.items():
-            counter.update(model or "unknown" for model in batch[column].to_pylist())
+            written = zip(batch[column].to_pylist(), batch["strategy"].to_pylist(), strict=True)
+            counter.update(model or (IMPORTED if strategy == IMPORTED else "unknown") for model, strategy in written)
 
     def by_field(self) -> dict[str, int]:
         """Field -> pairs, in order of name."""

@@ -41,7 +41,7 @@ class History:
         for (asset, _), meta in metas.items():
             if asset not in TURNS:
                 continue
-            rows = meta.rows + meta.failed - meta.unanswered
+            rows = meta.rows + meta.failed - meta.unanswered - meta.imported
             if asset == "subjects":
                 made_by = json.loads(meta.recipe)
                 queries = int(made_by.get("subject_queries", 0))

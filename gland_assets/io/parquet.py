@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gland_assets.core.errors import DamagedPartition
+from gland_assets.core.levels import GIVEN
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.durable import replacing
 from gland_assets.io.stored_schemas import STORED
@@ -31,9 +32,19 @@ def read_meta(path: Path) -> PartitionMeta:
 def read_rows(path: Path, first: int | None = None) -> list[dict[str, Any]]:
     """The rows, or the `first` few, as nested plain values, in stored order. Raises as `read_meta`."""
     with _told(path), pq.ParquetFile(path) as file:  # not read_table, which takes `a=b` in a folder's name for a column
-        table = file.read() if first is None else next(file.iter_batches(first), pa.table({}))
+        table = file.read() if first is None else _beginning(file, first)
         rows: list[dict[str, Any]] = table.to_pylist()
         return rows
+
+
+def _beginning(file: pq.ParquetFile, first: int) -> pa.Table:
+    batches, count = [], 0
+    for batch in file.iter_batches(max(first, 1)):
+        if count >= first:
+            break
+        batches.append(batch)
+        count += len(batch)
+    return pa.Table.from_batches(batches, file.schema_arrow).slice(0, first)
 
 
 def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
@@ -84,7 +95,9 @@ def _told(path: Path) -> Iterator[None]:
         raise
     except (OSError, pa.ArrowException, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedPartition(f"{path} cannot be read ({reason}); delete it, and the next build makes it again") from error
+        given = path.parent.name in GIVEN
+        mend = "put a copy back, or delete it and import again" if given else "delete it, and the next build makes it again"
+        raise DamagedPartition(f"{path} cannot be read ({reason}); {mend}") from error
 
 
 def as_table(asset: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -93,15 +106,15 @@ def as_table(asset: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     try:
         return pa.Table.from_pylist(list(rows), schema=schema)
     except UnicodeEncodeError:  # half of a surrogate pair, as a model's JSON may hold: no UTF-8 exists for it
-        return pa.Table.from_pylist([_encodable(row) for row in rows], schema=schema)
+        return pa.Table.from_pylist([encodable(row) for row in rows], schema=schema)
 
 
-def _encodable(value: Any) -> Any:
+def encodable(value: Any) -> Any:
     """`value` with every lone surrogate replaced by U+FFFD."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
-        return {name: _encodable(inner) for name, inner in value.items()}
+        return {name: encodable(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_encodable(inner) for inner in value]
+        return [encodable(inner) for inner in value]
     return value

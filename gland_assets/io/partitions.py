@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from gland_assets.core.errors import DamagedPartition, WarehouseError
-from gland_assets.core.levels import PARTITIONED
+from gland_assets.core.levels import GIVEN, PARTITIONED
 from gland_assets.core.requests import PASSING
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.index import Index, clock
@@ -60,7 +60,7 @@ class Partitions:
         found: dict[tuple[str, str], PartitionMeta] = {}
         self.damaged = {}
         index = Index(self.warehouse / INDEX)
-        for asset in (*PARTITIONED, "duplicates"):
+        for asset in (*PARTITIONED, *GIVEN, "duplicates"):
             told = {discipline: state and index.meta(asset, discipline, state) for discipline, state in self._stored(asset)}
             now = clock(self.warehouse / asset) if None in told.values() else 0
             for discipline, meta in told.items():
@@ -88,6 +88,11 @@ class Partitions:
         with _made(path := self.path(asset, discipline)):
             return read_rows(path, first)
 
+    def asked(self, asset: str, discipline: str) -> list[dict[str, Any]]:
+        """The rows that a model was asked for: all but the imported ones, which stand last and may be a million. Raises as `rows`."""
+        meta = self.meta(asset, discipline)
+        return self.rows(asset, discipline, meta.rows + meta.failed - meta.imported if meta and meta.imported else None)
+
     def columns(self, asset: str, discipline: str, names: Sequence[str]) -> pa.Table:
         """Some columns of the partition's rows, in order. Raises as `rows`."""
         from gland_assets.io.parquet import read_columns
@@ -98,7 +103,7 @@ class Partitions:
     def failed(self, asset: str, discipline: str) -> set[str]:
         """The rows that stand as failed though some provider answered; none of a partition that cannot be read or was not made."""
         try:
-            found = [row["failure"] for row in self.rows(asset, discipline) if row.get("failure")]
+            found = self.columns(asset, discipline, ["failure"])["failure"].drop_null().to_pylist()
         except WarehouseError:
             return set()
         return {failure["row_id"] for failure in found if failure["cause"] not in PASSING}

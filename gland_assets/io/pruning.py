@@ -187,7 +187,7 @@ class Unreferenced:
 
     def _metas(self, slug: str) -> dict[tuple[str, str], PartitionMeta]:
         found = {}
-        for level in PARTITIONED:
+        for level in (*PARTITIONED, "imported"):
             try:
                 meta = self._partitions.meta(level, slug)
             except DamagedPartition:

@@ -51,11 +51,14 @@ STORED: dict[str, pa.Schema] = {
         question_id=TEXT, discipline=TEXT, part=TEXT, benchmark=TEXT, split=TEXT, item_id=TEXT, items=INT, share=pa.float64(), ngram=INT,
         question_span=TEXT, item_span=TEXT,
     ),
+    "imported": _schema(question_id=TEXT, discipline=TEXT, question=TEXT, answer=TEXT, source=TEXT, row=INT),
+    "references": _schema(question_id=TEXT, discipline=TEXT, text=TEXT, answer=TEXT),
     "duplicates": _schema(
         question_id=TEXT, kept_id=TEXT, discipline=TEXT, kept_discipline=TEXT, kind=TEXT, jaccard=pa.float64()
     ),
 }  # fmt: skip
 """Asset -> schema of its partition files."""
+STORED["reference_signatures"] = STORED["signatures"]
 
 _USD = pa.decimal128(18, 9)
 

@@ -19,6 +19,7 @@ from gland_assets.core.project import Discipline, Project
 from gland_assets.core.records import answer_from, question_from, subject_from, syllabus_from
 from gland_assets.core.requests import Rejected, Reply, Request, RequestFailed, request_key
 from gland_assets.io.gateway import chain_of, preferred, read_reply
+from gland_assets.io.imported import unanswered
 from gland_assets.io.partitions import Partitions
 
 T = TypeVar("T")
@@ -64,15 +65,17 @@ class Walk:
         self._rows: dict[str, Sequence[Any]] = {}
 
     def rows(self, stage: str) -> Sequence[Any]:
-        """The records of a level as they were made here, else as its partition holds them. Raises WarehouseError when that is not made."""
+        """The records that a model was asked for, as they were made here, else as the partition holds them. Raises as `Partitions.rows`."""
         if stage not in self._rows:
-            self._rows[stage] = [READ[stage](row) for row in self._partitions.rows(stage, self._discipline.slug)]
+            self._rows[stage] = [READ[stage](row) for row in self._partitions.asked(stage, self._discipline.slug)]
         return self._rows[stage]
 
     def look(self, stage: str, above: Rows | None = None) -> Sequence[Any]:
         """What a build would make of a level with the replies there are; rows that miss one stand as failed. `above` takes the place of
         rows known here."""
         rows = {name: self.rows(name) for name in UPSTREAM[stage] if name in READ}
+        if stage == "answers":
+            rows["questions"] = [*rows["questions"], *unanswered(self._partitions, self._discipline.slug)]
         return asyncio.run(_made(stage, Making(self._project, self._discipline, self._ask, "walk"), rows | dict(above or {})))
 
     def make(self, stage: str, above: Rows | None = None) -> Sequence[Any]:

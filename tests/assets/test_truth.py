@@ -145,7 +145,7 @@ def test_after_a_build_nothing_is_stale_and_each_partition_names_what_it_was_mad
     for (level, slug), meta in metas.items():
         if level in PARTITIONED:
             wanted = {name: metas[name, slug].content_hash for name in meta.upstream}
-            wanted[f"recipes/{level}"] = recipe_hash(project, level, project.discipline(slug))
+            wanted[f"recipes/{level}"] = recipe_hash(project, level, project.discipline(slug), {})
             tags = made(seen.instance, level, slug).tags or {}
             named = {key.to_user_string(): tags[f"dagster/input_data_version/{key.to_user_string()}"] for key in parents(level)}
             assert {name: version for name, version in named.items() if version} == wanted

@@ -145,7 +145,7 @@ def test_a_recipe_that_was_used_is_told_from_what_stands() -> None:
     metas, discipline = built(PROJECT), PROJECT.discipline("logic")
     for level in PARTITIONED:
         meta = metas[level, "logic"]
-        now = recipe_hash(PROJECT, level, discipline)
+        now = recipe_hash(PROJECT, level, discipline, {})
         assert recipe_used(meta) == now
         assert recipe_used(replace(meta, unanswered=2)) != now
         assert recipe_used(replace(meta, fingerprint="of an older gland")) != now
@@ -227,3 +227,29 @@ def test_digests_are_equal_exactly_when_the_canonical_forms_are(one: object, oth
 @given(st.dictionaries(st.text(max_size=5), values, max_size=4), st.dictionaries(st.text(max_size=5), values, max_size=4))
 def test_changes_names_exactly_what_differs(old: dict[str, object], new: dict[str, object]) -> None:
     assert bool(changes(old, new)) == any(old.get(name) != new.get(name) for name in old.keys() | new.keys())
+
+
+def test_imported_rows_put_questions_and_answers_out_of_date_and_nothing_else() -> None:
+    metas = built(PROJECT)
+    given = PartitionMeta("imported", "logic", "i", "one content", "{}")
+    before = metas | {("imported", "logic"): given}
+    plan = make_plan(PROJECT, before)
+    assert states(plan, "logic") == {"questions": "stale", "answers": "stale", "signatures": "waiting"}
+    assert plan.of("logic")["questions"].because == ("imported rows changed",)
+    assert plan.of("logic")["answers"].because == ("imported rows changed", "questions are out of date")
+    assert states(plan, "algebra") == {} and plan.orphans() == []
+    for level in ("questions", "answers"):
+        made_by = recipe(PROJECT, level, PROJECT.discipline("logic"), "one content")
+        meta = metas[level, "logic"]
+        before[level, "logic"] = replace(meta, fingerprint=fingerprint(made_by, meta.upstream), recipe=canonical(made_by))
+    assert states(make_plan(PROJECT, before), "logic") == {}
+    assert states(make_plan(PROJECT, before | {("imported", "logic"): replace(given, content_hash="other")}), "logic") != {}
+    after = {key: meta for key, meta in before.items() if key != ("imported", "logic")}
+    assert make_plan(PROJECT, after).of("logic")["questions"].because == ("imported rows changed",)
+
+
+@given(st.sampled_from(PARTITIONED))
+def test_a_discipline_without_imports_is_made_by_what_it_was_made_by(level: str) -> None:
+    for discipline in PROJECT.disciplines():
+        assert "imported" not in recipe(PROJECT, level, discipline)
+        assert ("imported" in recipe(PROJECT, level, discipline, "c")) == (level in ("questions", "answers"))

@@ -236,7 +236,7 @@ def test_what_starts_by_itself_is_declared_and_shapes_nothing() -> None:
     off, on = resolve(TREE), resolve(TREE + "[automation]\npaid = true\n")
     assert (off.automation.paid, resolve("[automation]\n" + TREE).automation.paid, on.automation.paid) == (False, False, True)
     assert replace(on, automation=off.automation) == off  # the hash of the taxonomy is the same too
-    assert recipe_hashes(on) == recipe_hashes(off)
+    assert recipe_hashes(on, {}) == recipe_hashes(off, {})
     assert [(fault.line, str(fault).split(": ", 1)[1]) for fault in faults_of("[automation]\npaid = 1\npayed = true\n" + TREE)] == [
         (2, "[automation]: `paid` is a whole number, not true or false; write true or false, without quotes"),
         (3, "[automation]: unknown key 'payed'; did you mean 'paid'?"),

@@ -17,7 +17,7 @@ select
   pq.name as question_prompt, pq.prompt_hash as question_prompt_hash, coalesce(rq.usd, 0) + coalesce(ra.usd, 0) as usd
 from questions q
 join answers a using (question_id)
-join subjects s using (subject_id)
+left join subjects s using (subject_id)
 join disciplines d on d.discipline = q.discipline
 join subfields sf on sf.subfield = d.subfield
 left join (

@@ -1,0 +1,125 @@
+"""Import files into a discipline, and take imports back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gland_assets.core.errors import GlandError
+from gland_assets.core.hashing import canonical
+from gland_assets.core.imports import IMPORTED, in_words, pair_ids
+from gland_assets.core.nearest import nearest
+from gland_assets.core.slugs import derive_slug
+from gland_assets.core.state import PartitionMeta
+from gland_assets.io.bring import Brought
+from gland_assets.io.imported import Origin, meta_of, origins
+from gland_assets.io.imported_rows import once, same
+from gland_assets.io.locks import locked
+from gland_assets.io.partitions import Partitions
+from gland_assets.io.signing import table_hash
+from gland_assets.io.stored_schemas import STORED
+
+CONTENT = ("question_id", "question")  # the answer is part of the id as it stands
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What importing a file did to a discipline."""
+
+    origin: Origin
+    brought: Brought
+    repeated: int  # rows of the file that stand in it before
+    new: int  # rows that the discipline did not have
+    gone: int  # rows that the file held when it was last imported, and holds no more
+
+
+def add(partitions: Partitions, slug: str, files: Sequence[tuple[Path, Brought]]) -> list[Imported]:
+    """Import files into a discipline, all or none: each takes the place of what was imported from the same path before."""
+    with _alone(partitions, slug):
+        meta = meta_of(partitions, slug)
+        known = {origin.name: origin for origin in origins(meta)}
+        held = _by_origin(partitions, slug, known) if meta else {}
+        before, done = dict(held), []
+        for path, brought in files:
+            name = free_name(path, known)
+            rows, repeated = _rows(slug, name, brought.rows)
+            answered = len(rows) - rows["answer"].null_count
+            origin = Origin(name, str(path), in_words(brought.form), len(rows), answered, datetime.now(UTC).isoformat())
+            new = _not_among(rows, held.values())
+            others = [table for each, table in held.items() if each != name]
+            gone = _not_among(held[name], [rows, *others]) if name in held else 0
+            done.append(Imported(origin, brought, repeated, new, gone))
+            if name in held or new:  # what adds nothing under another name would only have to be taken back twice
+                known[name], held[name] = origin, rows
+        if held.keys() != before.keys() or any(not held[name].equals(before[name]) for name in held):
+            _write(partitions, slug, held, known)
+        return done
+
+
+def remove(partitions: Partitions, slug: str, name: str) -> Origin:
+    """Take an import back. Raises GlandError when the discipline has none of that name."""
+    with _alone(partitions, slug):
+        known = {origin.name: origin for origin in origins(meta_of(partitions, slug))}
+        if name not in known:
+            there = nearest(name, known, "it has") if known else "nothing was imported into it"
+            raise GlandError(f"{slug} has no import {name!r}; {there}")
+        held = _by_origin(partitions, slug, known)
+        gone = known.pop(name)
+        del held[name]
+        if held:
+            _write(partitions, slug, held, known)
+        else:
+            partitions.path(IMPORTED, slug).unlink(missing_ok=True)
+        return gone
+
+
+def _alone(partitions: Partitions, slug: str) -> AbstractContextManager[None]:
+    return locked(partitions.warehouse / "locks" / f"_imported-{slug}.lock", f"what is imported into {slug}")
+
+
+def free_name(path: Path, known: dict[str, Origin]) -> str:
+    """The name of a file among the imports: that of its path, if it was imported before, else one that is free."""
+    for origin in known.values():
+        if origin.path == str(path):
+            return origin.name
+    stem = derive_slug(path.name.split(".")[0]) or "file"
+    return next(name for name in (stem, *(f"{stem}-{number}" for number in range(2, len(known) + 3))) if name not in known)
+
+
+def _rows(slug: str, name: str, brought: pa.Table) -> tuple[pa.Table, int]:
+    """The rows of a file as they are stored, each once, and how many stood in it before."""
+    ids = pa.array(pair_ids(slug, brought["question"].to_pylist(), brought["answer"].to_pylist()), pa.string())
+    table = pa.table(
+        [ids, same(slug, len(ids)), brought["question"], brought["answer"], same(name, len(ids)), brought["row"]],
+        schema=STORED[IMPORTED],
+    )  # fmt: skip
+    left = once(table)
+    return left, len(table) - len(left)
+
+
+def _not_among(rows: pa.Table, others: Iterable[pa.Table]) -> int:
+    """How many of `rows` have an id that stands in none of the others."""
+    known = pa.chunked_array([chunk for table in others for chunk in table["question_id"].chunks], pa.string())
+    return len(rows) - (pc.sum(pc.is_in(rows["question_id"], value_set=known)).as_py() or 0)
+
+
+def _by_origin(partitions: Partitions, slug: str, known: dict[str, Origin]) -> dict[str, pa.Table]:
+    table, held, begin = partitions.columns(IMPORTED, slug, STORED[IMPORTED].names), {}, 0
+    for name, origin in known.items():
+        held[name] = table.slice(begin, origin.rows)
+        begin += origin.rows
+    return held
+
+
+def _write(partitions: Partitions, slug: str, held: dict[str, pa.Table], known: dict[str, Origin]) -> None:
+    names = sorted(held)
+    table = pa.concat_tables([held[name] for name in names])
+    content = table_hash(once(table).select(CONTENT))
+    told = canonical({"version": "1", "origins": [asdict(known[name]) for name in names]})
+    partitions.write(IMPORTED, slug, table, PartitionMeta(IMPORTED, slug, content, content, told))
