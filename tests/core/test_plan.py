@@ -234,7 +234,7 @@ def test_imported_rows_put_questions_and_answers_out_of_date_and_nothing_else() 
     given = PartitionMeta("imported", "logic", "i", "one content", "{}")
     before = metas | {("imported", "logic"): given}
     plan = make_plan(PROJECT, before)
-    assert states(plan, "logic") == {"questions": "stale", "answers": "stale", "signatures": "waiting"}
+    assert states(plan, "logic") == {"questions": "stale", "answers": "stale", "signatures": "waiting", "contamination": "waiting"}
     assert plan.of("logic")["questions"].because == ("imported rows changed",)
     assert plan.of("logic")["answers"].because == ("imported rows changed", "questions are out of date")
     assert states(plan, "algebra") == {} and plan.orphans() == []
