@@ -103,7 +103,8 @@ def test_what_repeats_a_benchmark_is_not_published_and_its_copy_is_kept(project:
             sums = connection.execute("select * exclude(share) from contamination_sets order by all").fetchall()
             assert sums == [
                 ("kept", "", "logic", 1, 1, 1, True), ("kept", "", "optics", 1, 1, 1, True), ("kept", "", None, 1, 1, 2, True),
-                ("ours", "test", "logic", 41, 1, 1, True), ("ours", "test", "optics", 41, 1, 1, True), ("ours", "test", None, 41, 1, 2, True),
+                ("ours", "test", "logic", 41, 1, 1, True), ("ours", "test", "optics", 41, 1, 1, True),
+                ("ours", "test", None, 41, 1, 2, True),
             ]  # fmt: skip
 
 
