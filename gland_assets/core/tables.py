@@ -290,9 +290,6 @@ DATASET = Table(
 )  # fmt: skip
 """The view that joins them into what is exported."""
 
-FLAGGED = 0.02
-"""Share of a benchmark set's items above which their being repeated is no accident."""
-
 CONTAMINATION_SETS = Table(
     "contamination_sets", "one row a benchmark set of which pairs repeat items, over all disciplines, and one for each discipline of them",
     "contamination",
