@@ -115,7 +115,7 @@ def test_editing_one_discipline_makes_exactly_that_one_stale_and_asks_only_for_i
     plan = gland_alone(folder, "plan", "--json").json
     assert plan["disciplines"] == ["logic"]
     stale = {(part["asset"], part["state"]) for part in plan["partitions"] if part["state"] != "fresh"}
-    assert stale == {("questions", "stale"), ("answers", "waiting"), ("signatures", "waiting")}
+    assert stale == {("questions", "stale"), ("answers", "waiting"), ("signatures", "waiting"), ("contamination", "waiting")}
     assert plan["requests"]["calls"] == 4  # two more questions and their answers
     server.reset()
     assert build(folder)[0] == 0

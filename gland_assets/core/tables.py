@@ -315,9 +315,6 @@ DUPLICATES_BETWEEN = Table(
 )  # fmt: skip
 """Where disciplines overlap."""
 
-FLAGGED = 0.02
-"""Share of a benchmark set's items above which their being repeated is no accident."""
-
 CONTAMINATION_SETS = Table(
     "contamination_sets", "one row a benchmark set of which pairs repeat items, over all disciplines, and one for each discipline of them",
     "contamination",

@@ -9,14 +9,17 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from hashlib import blake2b, file_digest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gland_assets.core.benchmarks import KNOWN, files_of, item_texts, members_of, of_split
 from gland_assets.core.decontamination import Item
 from gland_assets.core.errors import Fault, SettingsError
 from gland_assets.core.hashing import ID_BYTES, digest
-from gland_assets.core.leaks import Benchmark, Index
 from gland_assets.core.project import DecontaminationSet
 from gland_assets.io.tabular import READABLE, File, in_archive, is_archive, is_tabular, on_disk, read_rows
+
+if TYPE_CHECKING:
+    from gland_assets.core.leaks import Index
 
 TEST = "test"  # the split of a known set that is compared with
 Below = Callable[[str], list[str]]
@@ -35,6 +38,8 @@ def stamped(declared: Sequence[DecontaminationSet]) -> tuple[DecontaminationSet,
 @lru_cache(maxsize=1)
 def index_of(declared: tuple[DecontaminationSet, ...]) -> Index:
     """What is looked for, made once in a process for the same files. Raises SettingsError."""
+    from gland_assets.core.leaks import Benchmark, Index  # which load NumPy
+
     return Index([Benchmark(each.name, each.rules, read_items(each)) for each in declared])
 
 
@@ -141,12 +146,16 @@ def _below(folder: str) -> list[str]:
 
 
 def _content(paths: Sequence[Path]) -> str:
+    """A hash of what the files hold and of how they are called, from the folder on that they have in common, which items' ids may show."""
+    if not paths:
+        return ""
+    base = os.path.commonpath([path.parent for path in paths])
     try:
-        states = [path.stat() for path in paths]
-        held = [[path.name, _hash(path, state.st_size, state.st_mtime_ns, state.st_ino)] for path, state in zip(paths, states, strict=True)]
+        states = [(path, path.stat()) for path in paths]
+        held = [[os.path.relpath(path, base), _hash(path, state.st_size, state.st_mtime_ns, state.st_ino)] for path, state in states]
     except OSError:
         return ""
-    return digest("benchmark", held) if held else ""
+    return digest("benchmark", held)
 
 
 @lru_cache(maxsize=1 << 14)

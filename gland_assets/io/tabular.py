@@ -15,9 +15,6 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from gland_assets.core.benchmarks import TABULAR, TAR
 from gland_assets.core.errors import Fault, SettingsError
 
@@ -120,11 +117,17 @@ def _csv(stream: BinaryIO, header: bool) -> Iterator[tuple[int, Row]]:
 
 
 def _parquet(stream: BinaryIO) -> Iterator[tuple[int, Row]]:
+    import pyarrow as pa  # as long in loading as many a command takes, which asks for no more than a file's hash
+    import pyarrow.parquet as pq
+
     number = 0
-    for batch in pq.ParquetFile(pa.BufferReader(stream.read())).iter_batches(BATCH):
-        for row in batch.to_pylist():
-            number += 1
-            yield number, row
+    try:
+        for batch in pq.ParquetFile(pa.BufferReader(stream.read())).iter_batches(BATCH):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+    except pa.ArrowException as error:
+        raise OSError(str(error)) from error
 
 
 def _object(name: str, line: int, row: Any) -> Row:
@@ -140,7 +143,7 @@ def _told(name: str) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         raise _fault(name, 0, f"byte 0x{error.object[error.start]:02x} is not UTF-8", "save the file as UTF-8") from error
-    except (OSError, EOFError, zlib.error, tarfile.TarError, csv.Error, pa.ArrowException) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _fault(name, 0, f"cannot be read: {reason}", "put the whole file there again") from error
 

@@ -15,7 +15,7 @@ from gland_assets.assets import definitions_for
 from gland_assets.assets.automation import NAME
 from gland_assets.assets.instance import open_instance
 from gland_assets.assets.partitions import sync_partitions
-from gland_assets.core.levels import PARTITIONED
+from gland_assets.core.levels import DECLARED, GENERATED
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.project import load_project
 from tests import rows
@@ -193,7 +193,7 @@ def test_answers_made_by_hand_are_followed_by_all_that_costs_nothing_and_by_noth
         watched = Watched(folder, instance)
         sync_partitions(instance, load_project(folder / "taxonomy.toml"))
         assert watched.look().startswith("3 disciplines wait")
-        materialize(folder, instance, "logic", *PARTITIONED[:-1])
+        materialize(folder, instance, "logic", *DECLARED, *GENERATED)
         server.reset()
         assert watched.look() == FREE
         done = watched.definitions.resolve_job_def(FREE).execute_in_process(instance=instance)

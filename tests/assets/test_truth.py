@@ -182,7 +182,7 @@ def test_once_it_is_made_again_all_is_fresh_and_what_lies_below_only_if_it_had_t
     seen.bring_up("logic", "syllabi")
     assert seen.agreed() == {("questions", "logic")}  # the new model's syllabi are word for word the old one's
     seen.bring_up("logic", "questions")
-    assert seen.agreed() == {("answers", "logic"), ("signatures", "logic")}
+    assert seen.agreed() == {("answers", "logic"), ("signatures", "logic"), ("contamination", "logic")}
     seen.bring_up("logic")
     assert seen.agreed() == set()
     assert seen.dagster.whole(*UNPARTITIONED) == {"duplicates": "FRESH", "dataset": "FRESH"}
@@ -203,7 +203,7 @@ def test_what_is_edited_while_a_run_goes_on_is_stale_when_it_ends(seen: Shown, s
     seen.bring_up("logic", "questions")
     editing.join()
     seen.look()
-    assert seen.agreed() == {("questions", "logic"), ("answers", "logic"), ("signatures", "logic")}
+    assert seen.agreed() == {("questions", "logic"), ("answers", "logic"), ("signatures", "logic"), ("contamination", "logic")}
 
 
 def test_a_file_that_is_gone_is_stale_to_dagster_until_it_is_made_again(seen: Shown) -> None:

@@ -62,7 +62,7 @@ def test_an_edit_is_told_at_the_levels_it_touches_and_nowhere_else(instance: dg.
 
     edited = with_settings(project, "algebra", pairs=9)
 
-    assert report_up_to_date(instance, edited, tmp_path) == ["questions", "answers", "signatures"]
+    assert report_up_to_date(instance, edited, tmp_path) == ["questions", "answers", "signatures", "contamination"]
     assert outcome(instance, "questions") == (False, {"fresh": 2, "stale": 1, "waiting": 0, "missing": 0, "disciplines": "algebra"})
     assert outcome(instance, "answers") == (False, {"fresh": 2, "stale": 0, "waiting": 1, "missing": 0, "disciplines": "algebra"})
     assert outcome(instance, "syllabi")[0]
@@ -75,7 +75,7 @@ def test_nothing_is_recorded_twice_and_taking_the_edit_back_is(instance: dg.Dags
     report_up_to_date(instance, edited, tmp_path)
 
     assert report_up_to_date(instance, edited, tmp_path) == []
-    assert report_up_to_date(instance, project, tmp_path) == ["subjects", "syllabi", "questions", "answers", "signatures"]
+    assert report_up_to_date(instance, project, tmp_path) == ["subjects", "syllabi", "questions", "answers", "signatures", "contamination"]
     assert all(outcome(instance, level)[0] for level in PARTITIONED)
 
 

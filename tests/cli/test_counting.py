@@ -13,7 +13,7 @@ from gland_assets.core.levels import PARTITIONED
 from gland_assets.core.progress import Asked, Count, Counted, DisciplineDone, Event, LevelDone, Published, Resting
 from gland_assets.io.foresight import Portion
 
-LATE = {"logic": list(PARTITIONED), "optics": ["questions", "answers", "signatures"]}
+LATE = {"logic": list(PARTITIONED), "optics": ["questions", "answers", "signatures", "contamination"]}
 STAGES = ["subjects", "syllabi", "questions", "answers"]
 ASKED = st.builds(
     Asked,

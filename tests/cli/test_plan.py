@@ -29,7 +29,7 @@ def test_json_is_one_object_of_the_contract(made: Path) -> None:
 def test_an_edit_of_one_setting_names_the_level_it_touches_and_why(made: Path) -> None:
     (made / "taxonomy.toml").write_text(HEAD + "[stage.answers]\ntemperature = 0.2\n" + TREE)
     found = gland(made, "plan", "--json", "-d", "logic").json
-    assert {key for key, state in states(found).items() if state != "fresh"} == {("answers", "logic")}
+    assert {key for key, state in states(found).items() if state != "fresh"} == {("answers", "logic"), ("contamination", "logic")}
     because = [part["because"] for part in found["partitions"] if part["state"] == "stale"]
     assert because == [["temperature 0.7 → 0.2"]]
     assert "temperature 0.7 → 0.2" in gland(made, "plan", "-d", "logic").out
