@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gland_assets.core.cost import DENSE_RANGES, LATIN_RANGES
-from gland_assets.core.imports import IMPORTED, answer_ids
+from gland_assets.core.imports import answer_ids
+from gland_assets.core.levels import IMPORTED
 from gland_assets.io.imported import Origin
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.stored_schemas import SAMPLED_CONCEPT, STORED, TIME
