@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from gland_assets.core.imports import ANSWERS, ASKS, recognise
 from gland_assets.io.partitions import Partitions
-from tests.cli.running import environment
+from tests.cli.running import follow
 
 DOCS = (Path(__file__).parent.parent / "docs" / "imports.md").read_text(encoding="utf-8")
 TESTED = re.search(r"<!-- run in the tests, as written -->\n```sh\n(.*?)```", DOCS, re.DOTALL)
@@ -23,14 +20,8 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder in which the commands were run, and what they printed."""
     assert TESTED is not None
     folder = tmp_path_factory.mktemp("imports")
-    command = folder / "bin" / "gland"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from gland_assets.cli import main; main()" "$@"\n')
-    command.chmod(0o755)
-    env = environment({"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"})
-    done = subprocess.run(["sh", "-ec", TESTED[1]], cwd=folder, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "help-desk", done.stdout
+    said = follow(folder, TESTED[1], timeout=300)
+    return folder / "help-desk", said
 
 
 def test_the_commands_do_what_the_text_around_them_says(followed: tuple[Path, str]) -> None:

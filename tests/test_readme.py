@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.project import load_project
-from tests.cli.running import environment
+from tests.cli.running import environment, follow
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,16 +26,10 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder in which the commands were run, and what they printed."""
     assert TESTED is not None
     folder = tmp_path_factory.mktemp("readme")
-    command = folder / "bin" / "gland"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from gland_assets.cli import main; main()" "$@"\n')
-    command.chmod(0o755)
     # The small model fails at a row now and then: exit code 1, and the commands after it are still good.
-    script = "set -e\n" + TESTED[1].replace("gland build --yes\n", "gland build --yes || [ $? -eq 1 ]\n")
-    env = environment({"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"})
-    done = subprocess.run(["sh", "-c", script], cwd=folder, env=env, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "my-dataset", done.stdout + done.stderr
+    script = TESTED[1].replace("gland build --yes\n", "gland build --yes || [ $? -eq 1 ]\n")
+    said = follow(folder, script, timeout=900)
+    return folder / "my-dataset", said
 
 
 def test_the_commands_end_with_a_dataset_of_real_replies(followed: tuple[Path, str]) -> None:

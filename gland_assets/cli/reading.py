@@ -13,7 +13,7 @@ from rich.text import Text
 from gland_assets.cli import render
 from gland_assets.cli.found import Found, Row
 from gland_assets.cli.summary import shown_path
-from gland_assets.core.imports import IMPORTED
+from gland_assets.core.levels import IMPORTED
 from gland_assets.core.project import LOCAL_MODEL
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from gland_assets.cli import found, reading, render
 from gland_assets.cli.places import known, places
 from gland_assets.cli.sql import connect
 from gland_assets.core.errors import GlandError
-from gland_assets.core.imports import IMPORTED
+from gland_assets.core.levels import IMPORTED
 
 if TYPE_CHECKING:
     import duckdb

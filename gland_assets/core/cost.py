@@ -17,8 +17,12 @@ FREE = Price(Decimal(0), Decimal(0))
 """The price of what runs on the user's own machine."""
 
 MILLION = Decimal(1_000_000)
-DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
-LATIN = re.compile(r"[\u0000-\u024f\u2000-\u206f]")
+
+DENSE_RANGES = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF))
+LATIN_RANGES = ((0x0000, 0x024F), (0x2000, 0x206F))
+"""First and last code points of what takes a token a character, and of what takes one for four."""
+
+DENSE, LATIN = (re.compile(f"[{''.join(f'{chr(a)}-{chr(b)}' for a, b in ranges)}]") for ranges in (DENSE_RANGES, LATIN_RANGES))
 
 
 def usd(price: Price | None, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> Decimal | None:

@@ -9,9 +9,7 @@ from typing import Any
 
 from gland_assets.core.dedup import normalise
 from gland_assets.core.hashing import ID_BYTES
-
-IMPORTED = "imported"
-"""The strategy of a question that no model was asked for."""
+from gland_assets.core.levels import IMPORTED
 
 ASKS = ("user", "human")
 ANSWERS = ("assistant", "gpt", "model", "bot")

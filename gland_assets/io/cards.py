@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from gland_assets import __version__
-from gland_assets.core.imports import IMPORTED
+from gland_assets.core.levels import IMPORTED
 from gland_assets.core.project import LOCAL_MODEL, STAGES, Project
 
 

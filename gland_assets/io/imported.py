@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gland_assets.core.imports import IMPORTED
+from gland_assets.core.levels import IMPORTED
 from gland_assets.core.records import Question
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.partitions import Partitions

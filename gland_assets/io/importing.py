@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from gland_assets.core.errors import GlandError
 from gland_assets.core.hashing import canonical
-from gland_assets.core.imports import IMPORTED, in_words, pair_ids
+from gland_assets.core.imports import in_words, pair_ids
+from gland_assets.core.levels import IMPORTED
 from gland_assets.core.nearest import nearest
 from gland_assets.core.slugs import derive_slug
 from gland_assets.core.state import PartitionMeta

@@ -96,6 +96,18 @@ def gland_alone(folder: Path, *arguments: str, env: Mapping[str, str] | None = N
     return Ran(process.returncode, out, err)
 
 
+def follow(folder: Path, script: str, timeout: float) -> str:
+    """Run commands of the documentation in `folder`, with a `gland` on the path, to a good end; what they printed."""
+    gland_file = folder / "bin" / "gland"
+    gland_file.parent.mkdir()
+    gland_file.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from gland_assets.cli import main; main()" "$@"\n')
+    gland_file.chmod(0o755)
+    env = environment({"PATH": f"{gland_file.parent}{os.pathsep}{os.environ['PATH']}"})
+    done = subprocess.run(["sh", "-ec", script], cwd=folder, env=env, capture_output=True, text=True, timeout=timeout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
 def declare(folder: Path, tree: str = TREE, head: str = HEAD) -> Path:
     """A project's folder with its taxonomy file."""
     folder.mkdir(parents=True, exist_ok=True)
