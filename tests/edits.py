@@ -340,9 +340,10 @@ NOTHING: dict[str, tuple[Mapping[str, str], ...]] = {
         {'models = ["large", "spare"]': 'models = ["large", "spare", "small"]'},
         {FALLBACKS: 'models = ["small"]'},
     ),
-    "`name` of `[dataset]`, `[budget]`, `[automation]`, `path` of `[store]`": (
+    "`name` of `[dataset]`, `[budget]`, `[automation]`, `path` of `[store]`, `rate` of `[dedup]`": (
         {'name = "edits"\n': 'name = "edited"\n'},
         {"[defaults]\n": '[budget]\nusd = 3\n[automation]\npaid = true\n[store]\npath = "another.sqlite"\n[defaults]\n'},
+        {"[defaults]\n": "[dedup]\nrate = [0, 0.1]\n[defaults]\n"},
     ),
     "`[decontaminate.NAME]`": ({"[defaults]\n": '[decontaminate.gsm]\npath = "gsm.jsonl"\n[defaults]\n'},),
 }

@@ -2,10 +2,11 @@
 
 import dagster as dg
 
-from gland_assets.assets.describe import PREVIEW_ROWS, described, materialized, told_duplicates
+from gland_assets.assets.describe import PREVIEW_ROWS, check_result, described, materialized, told_duplicates
 from gland_assets.assets.partitions import by_discipline
 from gland_assets.assets.provenance import parents, shared_tags
 from gland_assets.core.errors import WarehouseBusy
+from gland_assets.io.auditing import DUPLICATES_CHECKS, check_duplicates
 from gland_assets.io.builder import Builder
 from gland_assets.io.minhash import compute_duplicates, update_index
 from gland_assets.io.partitions import ALL
@@ -26,11 +27,7 @@ def signatures(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builde
 
 @dg.asset(
     deps=parents("duplicates"),
-    check_specs=[
-        dg.AssetCheckSpec(
-            "kept_stand", asset="duplicates", description="Every dropped question names a kept one, which is not dropped itself."
-        ),
-    ],
+    check_specs=[dg.AssetCheckSpec(name, asset="duplicates", description=meaning) for name, meaning in DUPLICATES_CHECKS.items()],
     **described("duplicates", "cleaning", {"python", "duckdb"}),
 )
 def duplicates(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder]) -> dg.MaterializeResult:
@@ -42,11 +39,9 @@ def duplicates(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builde
     except WarehouseBusy as busy:  # somebody is reading it; what is kept does not depend on it
         index = f"put off: {busy}"
     rows = build.partitions.rows("duplicates", ALL)
-    dropped = {row["question_id"] for row in rows}
-    lost = [row for row in rows if row["kept_id"] in dropped]
     return dg.MaterializeResult(
         data_version=dg.DataVersion(meta.content_hash),
         tags=shared_tags(build.project, "duplicates", meta.fingerprint),
         metadata={**told_duplicates(rows), "index": index, "threshold": build.project.dedup.threshold},
-        check_results=[dg.AssetCheckResult(passed=not lost, check_name="kept_stand", metadata={"dropped": len(rows), "lost": len(lost)})],
+        check_results=[check_result(outcome) for outcome in check_duplicates(build.project, build.partitions, rows)],
     )

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ import dagster as dg
 from gland_assets.assets.partitions import by_discipline
 from gland_assets.assets.provenance import tags_of
 from gland_assets.assets.recipes import OWNERS
+from gland_assets.core.audit import histogram
 from gland_assets.core.checks import CHECKS, CheckOutcome
 from gland_assets.core.levels import RECIPE_VERSION
 from gland_assets.core.progress import Count
@@ -19,6 +21,7 @@ from gland_assets.core.tables import DATASET, TABLES
 from gland_assets.io.builder import Outcome
 
 PREVIEW_ROWS = 5
+PAIRS = 10  # of disciplines, those with the most duplicates between them
 PREVIEW_CHARS = 160  # of a cell
 INLINE_CHARS = 999  # of the whole: a longer table hides behind a link
 TOLD_ELSEWHERE = ("discipline", "request_key", "position", "sample_index", "made_at", "failure")
@@ -114,18 +117,29 @@ def dollars(usd: Decimal | str | None) -> dg.MetadataValue[Any]:
 
 
 def told_duplicates(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The metadata of `duplicates`: how many questions were dropped, and as what."""
+    """The metadata of `duplicates`: how many questions were dropped, as what, how alike, and between which disciplines."""
+    steps = histogram(row["jaccard"] for row in rows)
+    between = Counter((row["discipline"], row["kept_discipline"]) for row in rows)
     return {
         "dagster/row_count": len(rows),
         "exact": sum(row["kind"] == "exact" for row in rows),
         "near": sum(row["kind"] == "near" for row in rows),
         "across_disciplines": sum(row["discipline"] != row["kept_discipline"] for row in rows),
+        "similarities": dg.MetadataValue.md(
+            preview([{"from": f"{step:.2f}", "dropped": f"{many:,}"} for step, many in steps.items()], len(steps))
+        ),
+        "between_disciplines": dg.MetadataValue.md(
+            preview(
+                [{"dropped of": one, "kept of": other, "questions": f"{many:,}"} for (one, other), many in between.most_common(PAIRS)],
+                PAIRS,
+            )
+        ),
     }
 
 
-def preview(rows: Sequence[Mapping[str, Any]]) -> str:
+def preview(rows: Sequence[Mapping[str, Any]], most: int = PREVIEW_ROWS) -> str:
     """The first rows as a Markdown table: what a person reads, long text cut; of nested rows their names; of a failed row its cause."""
-    shown = [{name: text for name, value in row.items() if (text := _text(name, value))} for row in rows[:PREVIEW_ROWS]]
+    shown = [{name: text for name, value in row.items() if (text := _text(name, value))} for row in rows[:most]]
     for cells, row in zip(shown, rows, strict=False):
         if failure := row.get("failure"):
             cells["failed"] = f"{failure['cause']}: {failure['detail']}"

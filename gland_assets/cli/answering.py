@@ -65,7 +65,7 @@ def _now(counts: Counts, name: str, wide: bool) -> Text:
     """What a deployment does now or has left to others; a word or two where there is little room."""
     said, rests, moved = _cut(), counts.rests(name), counts.deployments[name].moved
     if rests is not None:
-        why = f" ({rests[1]})" if wide else ""
+        why = f" ({rests[1]})" if wide and rests[1] else ""
         said.append(f"rests {render.duration(max(1.0, rests[0]))}{why}", "yellow")
     if moved and (wide or rests is None):
         said.append(f"{', ' if said else ''}{moved:,} moved on" if wide else f"{moved:,} moved", "dim")

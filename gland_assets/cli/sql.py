@@ -12,7 +12,7 @@ from rich.text import Text
 from gland_assets.cli import render, results
 from gland_assets.cli.places import Places, places
 from gland_assets.core.errors import GlandError
-from gland_assets.core.tables import DATASET, TABLES
+from gland_assets.core.tables import DATASET, TABLES, VIEWS
 
 if TYPE_CHECKING:
     import duckdb
@@ -103,10 +103,10 @@ def refuse_writes(query: str) -> None:
 def _overview(connection: duckdb.DuckDBPyConnection) -> None:
     from gland_assets.io.sql import useful_questions
 
-    counts = "\nunion all ".join(f"select '{table.name}', count(*) from {table.name}" for table in (*TABLES.values(), DATASET))
+    counts = "\nunion all ".join(f"select '{table.name}', count(*) from {table.name}" for table in (*TABLES.values(), *VIEWS.values()))
     rows = dict(connection.execute(counts).fetchall())
     table = render.headed(["table", "rows", "meaning"], right=["rows"], whole=["table"])
-    for each in (DATASET, *TABLES.values()):
+    for each in (DATASET, *TABLES.values(), *(view for view in VIEWS.values() if view is not DATASET)):
         table.add_row(Text(each.name, "bold" if each is DATASET else ""), f"{rows[each.name]:,}", each.meaning)
     render.put(table)
     render.say()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from gland_assets.core.project import LOCAL_MODEL, Deployment, Price
+from gland_assets.core.redaction import secret_in_address
 from gland_assets.core.source import Source
 from gland_assets.core.taxonomy import DeploymentTable, PriceTable, TaxonomyFile
 
@@ -50,6 +51,7 @@ def _deployment(source: Source[TaxonomyFile], name: str, table: DeploymentTable)
         source.fault((*at, "extra"), "`extra` holds a value that JSON cannot carry", fix)
     said = {key: value for key in _PLAIN if (value := getattr(table, key)) is not None}
     if table.api_base:
+        _check_addresses(source, (*at, "api_base"), table.api_base)
         said["api_base"] = tuple(table.api_base)
     if table.usd_per_million is not None:
         said["price"] = _price(source, (*at, "usd_per_million"), table.usd_per_million)
@@ -61,6 +63,18 @@ def check_name(source: Source[TaxonomyFile], at: tuple[str, str]) -> None:
     """Note it when the name in a header such as [deployment.NAME] is out of shape."""
     if not _NAME.fullmatch(at[1]):
         source.fault(at, f"the name {at[1]!r} is out of shape", "use 1 to 80 letters, digits, dots, hyphens and underscores")
+
+
+def _check_addresses(source: Source[TaxonomyFile], at: tuple[str, ...], addresses: Sequence[str]) -> None:
+    for place, address in enumerate(addresses):
+        try:
+            secret = secret_in_address(address)
+        except ValueError:
+            source.fault((*at, place), "`api_base` is not a URL", "start it with http:// or https:// and the server's name")
+            continue
+        if secret:
+            fix = "take it out, and name the environment variable that holds the key in `key_env`"
+            source.fault((*at, place), "`api_base` would store a password or a key", fix)
 
 
 def _price(source: Source[TaxonomyFile], at: tuple[str, ...], table: PriceTable) -> Price:

@@ -196,22 +196,21 @@ class Pace:
         self.width = max(NARROWEST, float(int(narrower)) if narrower >= 1 else narrower)
         self.ceiling, self.good = here, 0.0
 
-    def failed(self, ticket: Ticket, rates: Rates, asked: float | None, now: float, outages: Outages, may_rest: bool) -> float:
-        """It did not answer as a server should; the seconds that it rests from now on, 0 if it does not."""
+    def failed(self, ticket: Ticket, rates: Rates, asked: float | None, now: float, outages: Outages, may_rest: bool) -> None:
+        """It did not answer as a server should, and may rest from now on."""
         self._recount(ticket, rates, 0.0)
         self.used_at = now
         if asked is not None:
             self.held_until = max(self.held_until, now + asked)
         if ticket.number <= self.rested:
-            return 0.0  # sent before it was left alone: no news
+            return  # sent before it was left alone: no news
         if not self.failing:
             self.failing_since = now
         self.failing += 1
         if self.failing < outages.fails or not may_rest:
-            return 0.0
+            return
         self.rest = min(outages.longest, 2 * self.rest or outages.first)
         self.rests_until, self.rested = now + self.rest, self.sent
-        return self.rest
 
     def told(self, ticket: Ticket, said: Headroom, sent_tokens: float, now: float) -> None:
         """What the server said with the reply to `ticket`, sent when `sent_tokens` tokens had been, of what it still takes."""

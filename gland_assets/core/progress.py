@@ -37,7 +37,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """A deployment is asked nothing for so many seconds from now; 0: it is asked again."""
+    """A deployment is asked nothing for so many seconds from now; 0: it is asked again. Without a cause where another process found it."""
 
     deployment: str
     cause: str

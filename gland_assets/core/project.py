@@ -128,6 +128,7 @@ class Dedup:
     seed: int = 1
     bands: int = 25
     rows: int = 5  # rows a band
+    rate: tuple[float, float] = (0.0, 0.5)  # least and most of a discipline's answered questions that may be dropped; else a check warns
 
 
 @dataclass(frozen=True, slots=True)

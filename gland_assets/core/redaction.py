@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 BLANK = "[key]"
 LEAST = 6  # characters: a shorter value is no key, and blanking it would tear texts apart
@@ -24,11 +24,10 @@ def blanked(text: str, secrets: Iterable[str]) -> str:
     return USERINFO.sub(rf"\1{BLANK}@", text if pattern is None else pattern.sub(BLANK, text))
 
 
-def in_address(url: str) -> list[str]:
-    """What is secret in a URL: its user name with the password, the password alone, and parameters named like a key, as they are sent."""
-    found = USERINFO.search(url)
-    pair = unquote(found[2]) if found else ""
-    return [pair, pair.partition(":")[2], *(value for name, value in parse_qsl(urlsplit(url).query) if SECRET_NAME.search(name))]
+def secret_in_address(url: str) -> bool:
+    """Whether a URL holds a user name, a password, or a parameter named like a key. Raises ValueError when it is none."""
+    parts = urlsplit(url)
+    return "@" in parts.netloc or any(SECRET_NAME.search(name) for name, _ in parse_qsl(parts.query))
 
 
 @lru_cache(maxsize=8)

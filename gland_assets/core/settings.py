@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,10 @@ class _Tree:
 
 
 def _dedup(root: Source[TaxonomyFile]) -> Dedup:
-    dedup = Dedup(**root.content.dedup.model_dump(exclude_none=True))
+    said = root.content.dedup
+    dedup = Dedup(**said.model_dump(exclude_none=True, exclude={"rate"}))
+    if said.rate:
+        dedup = replace(dedup, rate=(said.rate[0], said.rate[1]))
     if dedup.bands * dedup.rows > dedup.num_perm:
         what = f"{dedup.bands} bands of {dedup.rows} rows need {dedup.bands * dedup.rows} permutations, and num_perm is {dedup.num_perm}"
         root.fault(("dedup",), what, "raise `num_perm`, or lower `bands` or `rows`")

@@ -285,3 +285,31 @@ DATASET = Table(
     ),
 )  # fmt: skip
 """The view that joins them into what is exported."""
+
+SIMILARITIES = Table(
+    "similarities", "one row a step of similarity and a discipline: how alike dropped questions are to the kept ones", "duplicates",
+    (
+        DISCIPLINE,
+        Column("at_least", "double", "exact Jaccard similarity at which the step begins"),
+        Column("below", "double", "similarity at which the next step begins; 1 is a step of its own"),
+        Column("questions", "bigint", "questions of the discipline dropped with a similarity in the step"),
+    ),
+)  # fmt: skip
+"""The histogram that shows what a threshold takes away."""
+
+DUPLICATES_BETWEEN = Table(
+    "duplicates_between", "one row a pair of disciplines: questions dropped of one that duplicate kept ones of the other, or of the same",
+    "duplicates",
+    (
+        Column("discipline", "text", "slug of the discipline whose questions were dropped"),
+        Column("kept_discipline", "text", "slug of the discipline whose questions were kept"),
+        Column("exact", "bigint", "questions with the same text hash as the kept one"),
+        Column("near", "bigint", "questions similar at or above the threshold"),
+        Column("least", "double", "least similarity among them"),
+        Column("mean", "double", "mean similarity"),
+    ),
+)  # fmt: skip
+"""Where disciplines overlap."""
+
+VIEWS: Mapping[str, Table] = {view.name: view for view in (DATASET, SIMILARITIES, DUPLICATES_BETWEEN)}
+"""Name -> published view over the tables."""

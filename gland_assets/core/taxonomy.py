@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from gland_assets.core.project import Structured
+
+T = TypeVar("T", int, float)
 
 SLUG = r"^[a-z0-9-]{1,80}$"
 LARGEST = 2**31 - 1  # counts are published as 32-bit integers
@@ -19,7 +21,7 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-def _in_order(bounds: list[int]) -> list[int]:
+def _in_order(bounds: list[T]) -> list[T]:
     if bounds[0] > bounds[1]:
         raise PydanticCustomError("out_of_order", "least above most")
     return bounds
@@ -47,6 +49,7 @@ Tokens = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LeastMost = Annotated[list[Positive], Field(min_length=2, max_length=2), AfterValidator(_in_order)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Models = Annotated[list[Text], Field(min_length=1)]
 
 
@@ -173,6 +176,7 @@ class DedupTable(Table):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
     bands: Annotated[int, Field(ge=1, le=4096)] | None = None
     rows: Annotated[int, Field(ge=1, le=4096)] | None = None
+    rate: Annotated[list[Share], Field(min_length=2, max_length=2), AfterValidator(_in_order)] | None = None
 
 
 class DecontaminateTable(Table):

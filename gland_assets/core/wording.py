@@ -51,7 +51,7 @@ def say(error: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, str]:
     if kind == "out_of_order":
         return f"`{key}` has its least above its most", "write it as [least, most]"
     if kind in {"too_short", "too_long"}:
-        exact = "[least, most]" if key in {"subjects", "sessions"} else "at least one item"
+        exact = "[least, most]" if key in {"subjects", "sessions", "rate"} else "at least one item"
         return f"`{key}` has {context['actual_length']} items", f"give {exact}"
     return _bounds(key, kind, error["input"], context)
 

@@ -1,7 +1,7 @@
-"""Who is asking for which reply: processes that share a store, whatever their projects, do not pay for one request at the same time.
+"""Who is asking for which reply: nobody who shares a store, whatever the project, pays for one request while another does.
 
 A claim is a lock on one byte of an empty file beside the store, at the place that the request's key names. The kernel gives it back when
-its process ends, however it ends.
+its process ends, however it ends. Within a process, where the kernel's locks keep nobody out, the file's one object knows who has what.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,15 +25,16 @@ TAKEN = (errno.EACCES, errno.EAGAIN)
 
 
 class Claims:
-    """The claims of one process on requests of the store at `path`."""
+    """The claims of one user of the store at `path` on requests."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(f"{path.name}-asking")
-        self._file: int | None = None
+        self._file: _File | None = None
+        self._mine: set[int] = set()
 
     @asynccontextmanager
     async def claimed(self, key: str) -> AsyncIterator[None]:
-        """While no other process asks for this request. Raises WarehouseError."""
+        """While nobody else asks for this request, in this process or another. Raises WarehouseError."""
         place, wait = int(key[:DIGITS], 16), POLL_S
         while not self._lock(place):
             await asyncio.sleep(wait)
@@ -40,24 +42,83 @@ class Claims:
         try:
             yield
         finally:
-            if self._file is not None:
-                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)
+            self._unlock(place)
 
     def _lock(self, place: int) -> bool:
         try:
             if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-                give_to_group(self.path)
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-        except OSError as error:
-            if error.errno in TAKEN and self._file is not None:
+                self._file = _opened(self.path)
+            if not self._file.lock(place):
                 return False
+        except OSError as error:
             raise explained(self.path, error) from None
+        self._mine.add(place)
         return True
 
+    def _unlock(self, place: int) -> None:
+        if self._file is not None and place in self._mine:
+            self._mine.discard(place)
+            self._file.unlock(place)
+
     def close(self) -> None:
-        """Gives all claims back."""
+        """Gives all its claims back."""
+        for place in tuple(self._mine):
+            self._unlock(place)
         if self._file is not None:
-            os.close(self._file)
+            _released(self._file)
             self._file = None
+
+
+class _File:
+    """The claims of one process. One object a file: the kernel's locks are the process's, and all end when it closes the file once."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.users = path, 0
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._guard, self._taken = threading.Lock(), set[int]()
+        give_to_group(path)
+
+    def lock(self, place: int) -> bool:
+        """Whether the place was free, and is now taken."""
+        with self._guard:
+            if place in self._taken:
+                return False
+            try:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+            except OSError as error:
+                if error.errno in TAKEN:
+                    return False
+                raise
+            self._taken.add(place)
+            return True
+
+    def unlock(self, place: int) -> None:
+        """Makes the place free."""
+        with self._guard:
+            self._taken.discard(place)
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, place)
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        os.close(self._descriptor)
+
+
+_FILES: dict[Path, _File] = {}
+_GUARD = threading.Lock()
+
+
+def _opened(path: Path) -> _File:
+    with _GUARD:
+        path = path.resolve()
+        file = _FILES.get(path) or _FILES.setdefault(path, _File(path))
+        file.users += 1
+        return file
+
+
+def _released(file: _File) -> None:
+    with _GUARD:
+        file.users -= 1
+        if not file.users:
+            file.close()
+            del _FILES[file.path]

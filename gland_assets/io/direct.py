@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
+from gland_assets.io.faults import ProviderFault
 from gland_assets.io.plain import plain_reply
 from gland_assets.io.wire import Answer, post
 
@@ -170,7 +171,7 @@ class Forms:
     def form(self, litellm: Any, arguments: Mapping[str, Any], extra: Mapping[str, Any]) -> Form | None:
         """How a call of litellm.acompletion with `arguments`, of which `extra` are the deployment's own, goes by the direct road.
 
-        None when it cannot: then litellm itself is called.
+        None when it cannot: then litellm itself is called. Raises ProviderFault when neither could.
         """
         shape = {name: value for name, value in arguments.items() if name not in ("messages", "seed")}
         key = json.dumps(shape, sort_keys=True)
@@ -191,7 +192,7 @@ def _plain(litellm: Any, extra: Mapping[str, Any]) -> bool:
 
 
 def _form(litellm: Any, arguments: Mapping[str, Any]) -> Form | None:
-    """The steps of litellm.completion up to the provider's handler."""
+    """The steps of litellm.completion up to the provider's handler. Raises ProviderFault where its HTTP would fail for ever."""
     try:
         model, provider, key, base = litellm.get_llm_provider(
             model=arguments["model"], api_base=arguments.get("api_base"), api_key=arguments["api_key"]
@@ -218,13 +219,15 @@ def _form(litellm: Any, arguments: Mapping[str, Any]) -> Form | None:
     extra_body = None if provider == "anthropic" else optional.pop("extra_body", None)  # Anthropic's handler knows no such thing
     for name in ("fake_stream", "max_retries") if home.sdk else ("fake_stream",):
         optional.pop(name, None)
-    if base is None or urlsplit(base).username or not (key or home.keyless):
+    if base is None or not (key or home.keyless):
         return None
     headers = config.validate_environment(
         api_key=key, headers=_headers(home, provider, key), model=model, messages=list(arguments["messages"]),
         optional_params=dict(optional), api_base=base, litellm_params=dict(params),
     )  # fmt: skip
     url = _url(config, base, key, model, provider, optional, params)
+    if urlsplit(url).username and any(name.lower() == "authorization" for name in headers):  # from the environment: no file may hold one
+        raise ProviderFault("auth_error", "its address holds a password, and no key is sent beside one; take it out of the environment")
     proxy = _proxy(url)
     if proxy is not None and not proxy.startswith("http"):  # SOCKS, which aiohttp does not speak
         return None

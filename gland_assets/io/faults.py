@@ -13,7 +13,7 @@ from enum import Enum
 from math import isfinite
 from typing import Any
 
-from gland_assets.core.redaction import SECRET_NAME, blanked, in_address
+from gland_assets.core.redaction import SECRET_NAME, blanked
 from gland_assets.core.requests import PASSING
 
 
@@ -76,7 +76,10 @@ class ProviderFault(Exception):
 
 
 def fault_of(error: BaseException, redact: Redactor) -> ProviderFault:
-    """Any exception from a call through litellm as a fault; its text without keys and cut to 500 characters."""
+    """Any exception from a call as a fault, one that stands behind it included; its text without keys and cut to 500 characters."""
+    known = next((each for each in _chain(error) if isinstance(each, ProviderFault)), None)
+    if known is not None:
+        return ProviderFault(known.cause, redact(known.detail), known.retry_after, known.limits)
     said = redact(str(error) or type(error).__name__)
     limits = next((found for headers in _headers(error) if (found := limits_of(headers))), {})
     return ProviderFault(_cause(error, said), said.partition("\nTraceback")[0][:500], retry_after(limits), limits)
@@ -154,12 +157,11 @@ def _seconds(value: float) -> float | None:
 
 
 class Redactor:
-    """Blanks out secrets: the values of the named variables and of those named like a key, of settings named like one, and in addresses."""
+    """Blanks out secrets: the values of the named variables and of those named like a key, and of settings named like one."""
 
-    def __init__(self, variables: Iterable[str] = (), settings: Iterable[Mapping[str, Any]] = (), addresses: Iterable[str] = ()) -> None:
+    def __init__(self, variables: Iterable[str] = (), settings: Iterable[Mapping[str, Any]] = ()) -> None:
         self._variables = frozenset(variables)
         self._declared = {value for each in settings for value in _secret_values(each)}
-        self._declared.update(value for address in addresses for value in in_address(address))
 
     def __call__(self, text: str) -> str:
         """`text` with every secret, and every user name and password in a URL, replaced by `[key]`."""

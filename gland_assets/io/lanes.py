@@ -20,9 +20,6 @@ T = TypeVar("T")
 
 LOOK_S = 1.0  # how old what was seen of a rest may be
 
-Change = Callable[[Pace, float], None]
-"""What an event does to the pace, at a time of the monotonic clock."""
-
 
 class Away(Exception):
     """The endpoint rests, or was asked to be left alone: another one may serve meanwhile."""
@@ -46,13 +43,17 @@ def _file(deployment: Deployment, endpoint: int) -> str:
 class Lane:
     """One endpoint. The bundled model has none to share: each process loads its own, and asks it one thing at a time."""
 
-    def __init__(self, deployment: Deployment, endpoint: int, locks: Path, outages: Outages, obeyed: float) -> None:
-        """`obeyed` is the most seconds of peace that are granted to a server at once."""
+    def __init__(
+        self, deployment: Deployment, endpoint: int, locks: Path, outages: Outages, obeyed: float, on_rest: Callable[[str, float], None]
+    ) -> None:
+        """`obeyed` is the most seconds of peace that are granted to a server at once. `on_rest` is told of each rest when it is first seen,
+        whichever process began it: its cause, empty when another did, and the seconds left of it, 0 when it is over."""
         self.deployment, self.endpoint, self.load, self.sent = deployment, endpoint, 0, 0
         self._outages, self._obeyed = replace(outages, probe=max(outages.probe, deployment.timeout)), obeyed
         self._rates = Rates(1 if deployment.local else deployment.max_parallel_requests, deployment.rpm, deployment.tpm)
         self._slots = Slots(None if deployment.local else locks / _file(deployment, endpoint), self._rates.parallel)
         self._rests_until = self._held_until = self._looked_at = 0.0  # as last seen, and when
+        self._rest, self._on_rest = 0.0, on_rest  # of its rests the one last seen, named by the requests sent before it
         self.counts_tokens = deployment.tpm is not None
 
     def close(self) -> None:
@@ -63,20 +64,20 @@ class Lane:
         """Whether it serves within `most` seconds, as far as is known here."""
         now = time.monotonic()
         if self._rests_until > now and now - self._looked_at >= LOOK_S:  # another process may have found it well
-            self._look(lambda pace: None)
+            self._look(lambda pace, now: None)
         return self._rests_until <= now and self._held_until - now <= most
 
     def away(self) -> tuple[float, float]:
         """Seconds for which nothing will be sent here; and seconds since its last reply in which it did nothing but fail."""
-        now = time.monotonic()
-        return self._look(lambda pace: (pace.away(now), now - pace.failing_since if pace.failing else 0.0))
+        return self._look(lambda pace, now: (pace.away(now), now - pace.failing_since if pace.failing else 0.0))
 
     @asynccontextmanager
-    async def turn(self, tokens: float) -> AsyncIterator[Turn]:
-        """Holds a slot, from the moment at which the pace lets a request of about so many tokens go. Raises Away while it rests."""
+    async def turn(self, tokens: float, discipline: str) -> AsyncIterator[Turn]:
+        """Holds a slot, from the moment at which the pace lets a request of about so many tokens go. Disciplines take turns. Raises Away
+        while it rests."""
         self.load += 1
         try:
-            async with self._slots.one():
+            async with self._slots.one(discipline):
                 turn = self._admitted(tokens)
                 try:
                     await self._its_time(turn)
@@ -89,8 +90,8 @@ class Lane:
             self.load -= 1
 
     def _admitted(self, tokens: float) -> Turn:
-        def admit(pace: Pace) -> Turn | None:
-            ticket = pace.admit(self._rates, tokens, time.monotonic(), self._outages)
+        def admit(pace: Pace, now: float) -> Turn | None:
+            ticket = pace.admit(self._rates, tokens, now, self._outages)
             return None if ticket is None else Turn(ticket, pace.sent_tokens)
 
         turn = self._look(admit)
@@ -101,23 +102,19 @@ class Lane:
     async def _its_time(self, turn: Turn) -> None:
         while (wait := turn.ticket.at - time.monotonic()) > 0:
             await asyncio.sleep(wait)
-            ticket = self._look(lambda pace: pace.again(turn.ticket, time.monotonic()))
+            ticket = self._look(lambda pace, now: pace.again(turn.ticket, now))
             if ticket is None:
                 raise Away
             turn.ticket = ticket
 
-    def replied(self, turn: Turn, tokens: float, seconds: float, headers: Mapping[str, str]) -> bool:
-        """A reply came: what it took, and what the server says of its limits. Whether it comes back with it from a rest."""
-        rested = False
+    def replied(self, turn: Turn, tokens: float, seconds: float, headers: Mapping[str, str]) -> None:
+        """A reply came: what it took, and what the server says of its limits."""
 
         def change(pace: Pace, now: float) -> None:
-            nonlocal rested
-            rested = pace.rest > 0
             pace.reply(turn.ticket, self._rates, tokens, seconds, now)
             self._heed(pace, turn, headers, now)
 
         self._change(turn, change)
-        return rested
 
     def refused(self, turn: Turn, asked: float | None, headers: Mapping[str, str]) -> None:
         """The server refused: too many requests, or tokens."""
@@ -128,30 +125,37 @@ class Lane:
 
         self._change(turn, change)
 
-    def failed(self, turn: Turn, asked: float | None, never_there: bool) -> float:
-        """It did not answer; the seconds that it rests from now on, 0 if it does not. What was `never_there` is not waited for."""
-        rests = 0.0
+    def failed(self, turn: Turn, cause: str, asked: float | None, never_there: bool) -> None:
+        """It did not answer, and may rest from now on. What was `never_there` is not waited for."""
 
         def change(pace: Pace, now: float) -> None:
-            nonlocal rests
             may_rest = not never_there or pace.answered > 0
-            rests = pace.failed(turn.ticket, self._rates, self._granted(asked), now, self._outages, may_rest)
+            pace.failed(turn.ticket, self._rates, self._granted(asked), now, self._outages, may_rest)
 
-        self._change(turn, change)
-        return rests
+        self._change(turn, change, cause)
 
-    def _change(self, turn: Turn, change: Change) -> None:
+    def _change(self, turn: Turn, change: Callable[[Pace, float], None], cause: str = "") -> None:
         turn.settled = True
-        self._look(lambda pace: change(pace, time.monotonic()))
+        self._look(change, cause)
 
-    def _look(self, change: Callable[[Pace], T]) -> T:
+    def _look(self, change: Callable[[Pace, float], T], cause: str = "") -> T:
+        """What `change` says of the pace, and does to it, at a time of the monotonic clock. A rest that began with it has this cause."""
+        rest = 0.0
+
         def looked(pace: Pace) -> T:
-            answer = change(pace)
-            self._rests_until, self._held_until, self._looked_at = pace.rests_until, pace.held_until, time.monotonic()
+            nonlocal rest
+            now = time.monotonic()
+            answer = change(pace, now)
+            self._rests_until, self._held_until, self._looked_at = pace.rests_until, pace.held_until, now
             self._slots.limit = pace.parallel(self._rates)
+            rest = pace.rested if pace.rest else 0.0
             return answer
 
-        return self._slots.look(looked)
+        answer = self._slots.look(looked)
+        if rest != self._rest:
+            self._rest = rest
+            self._on_rest(cause, max(0.0, self._rests_until - self._looked_at) if rest else 0.0)
+        return answer
 
     def _granted(self, seconds: float | None) -> float | None:
         return None if seconds is None else min(seconds, self._obeyed)

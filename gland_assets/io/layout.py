@@ -9,16 +9,16 @@ import duckdb
 
 from gland_assets.core.errors import WarehouseError
 from gland_assets.core.hashing import digest
-from gland_assets.core.tables import DATASET, TABLES, Table
+from gland_assets.core.tables import TABLES, VIEWS, Table
 from gland_assets.io.live import comments
 from gland_assets.io.sql import query
 
 META = "gland_meta"
 """The schema of our own notes: what was published, by stamp."""
 
-_OURS: tuple[Table, ...] = (*TABLES.values(), DATASET)
+_OURS: tuple[Table, ...] = (*TABLES.values(), *VIEWS.values())
 
-LAYOUT = digest([asdict(table) for table in _OURS], query("dataset"))
+LAYOUT = digest([asdict(table) for table in _OURS], [query(f"views/{name}") for name in VIEWS])
 """Stamp of the layout: an older one in the file is replaced."""
 
 _NOTES = f"""
@@ -69,8 +69,9 @@ def lay_out(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"drop {kind} {name}")
     for table in TABLES.values():
         connection.execute("\n".join([create_table(table), *comments("table", table)]))
-    connection.execute(f"create view {DATASET.name} as\n{query('dataset')}")
-    connection.execute("\n".join(comments("view", DATASET)))
+    for view in VIEWS.values():
+        connection.execute(f"create view {view.name} as\n{query(f'views/{view.name}')}")
+        connection.execute("\n".join(comments("view", view)))
     connection.execute(_NOTES)
 
 

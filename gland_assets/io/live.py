@@ -9,7 +9,7 @@ from typing import TypeVar
 import duckdb
 
 from gland_assets.core.project import Project
-from gland_assets.core.tables import DATASET, TABLES, Table
+from gland_assets.core.tables import TABLES, VIEWS, Table
 from gland_assets.io.database import refused
 from gland_assets.io.durable import write_text
 from gland_assets.io.parquet import write_parquet
@@ -103,8 +103,8 @@ def _statements(warehouse: Path) -> list[str]:
     said = live_part_views(warehouse)
     for name in _ORDER:
         said.append(f"create or replace view {name} as\n{table_query(TABLES[name])};")
-    said.append(f"create or replace view {DATASET.name} as\n{query('dataset')};")
-    for table in (*TABLES.values(), DATASET):
+    said += [f"create or replace view {name} as\n{query(f'views/{name}')};" for name in VIEWS]
+    for table in (*TABLES.values(), *VIEWS.values()):
         said += comments("view", table)
     return said
 

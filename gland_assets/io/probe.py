@@ -48,7 +48,7 @@ async def probe(project: Project) -> list[ProbeResult]:
 
 async def _probe(providers: Providers, deployment: Deployment, endpoint: int) -> ProbeResult:
     name, form, price = deployment.name, deployment.structured, price_of(deployment)
-    place = providers.redact(deployment.api_base[endpoint]) if deployment.api_base else None  # it may hold a password
+    place = providers.redact(deployment.api_base[endpoint]) if deployment.api_base else None  # its path may hold a key
     settings = StageSettings((name,), temperature=0.0, top_p=1.0, max_tokens=TOKENS)
     request = Request("validate", "", "", (Message("user", QUESTION),), "", settings, seed=0, schema=SCHEMA)
     started = time.perf_counter()

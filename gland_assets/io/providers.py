@@ -23,7 +23,7 @@ from gland_assets.io import local_model
 from gland_assets.io.direct import Forms
 from gland_assets.io.extras import lacking_extra
 from gland_assets.io.faults import ProviderFault, Redactor, fault_of, limits_of
-from gland_assets.io.wire import open_session
+from gland_assets.io.wire import FIRST_BYTE, bound, open_session
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -64,7 +64,6 @@ class Providers:
         self.redact = Redactor(
             (each.key_env for each in deployments.values() if each.key_env),
             (each.extra for each in deployments.values()),
-            (base for each in deployments.values() for base in each.api_base),
         )
         self._forms = Forms()
 
@@ -89,6 +88,7 @@ class Providers:
             async with asyncio.timeout(deployment.timeout):
                 form = None if deployment.local else self._forms.form(litellm, arguments, deployment.extra)
                 if form is None:
+                    FIRST_BYTE.set(deployment.first_byte_timeout)
                     response = await litellm.acompletion(**arguments)
                     headers = _headers_of(response)
                 else:
@@ -96,8 +96,6 @@ class Providers:
             return _completion(response, headers, request, deployment)
         except TimeoutError:
             fault = ProviderFault("timeout", f"no reply within {deployment.timeout:g} s")
-        except ProviderFault as known:  # an address to which it redirects may hold a password
-            fault = ProviderFault(known.cause, self.redact(known.detail), known.retry_after, known.limits)
         except Exception as error:
             fault = fault_of(error, self.redact)
         # Here, where no exception is being handled: those that came before hold the request's headers, and would hang on this one.
@@ -182,6 +180,8 @@ def _litellm() -> Any:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic\b")
     with _nothing_collected():
         import litellm
+        from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
+    bound(LiteLLMAiohttpTransport)
     _silence(litellm)
     return litellm
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from gland_assets.core.cost import estimate_tokens
@@ -82,7 +83,7 @@ class Sender:
         on_retry: Callable[[Request, str, ProviderFault], None], on_rest: Callable[[str, str, float], None] = lambda *rest: None,
     ) -> None:  # fmt: skip
         """`on_retry` is told of each call that brought no reply and is followed by another, of the same deployment or the next; `on_rest`
-        of an endpoint that is left alone, why, and for how many seconds: 0 when it has come back."""
+        of an endpoint that is left alone, why (empty when another process knows), and for how many seconds: 0 when it has come back."""
         self._deployments, self._locks, self._waits, self._wire = deployments, locks, waits, wire
         self._on_retry, self._on_rest = on_retry, on_rest
         self.providers = Providers(deployments)
@@ -159,7 +160,7 @@ class Sender:
     async def _call(self, lane: Lane, request: Request, before: int) -> Sent:
         """One call. Raises ProviderFault; Away when the endpoint rests by the time it is its turn, _Out when the deployment is out."""
         name = lane.deployment.name
-        async with lane.turn(self._tokens(lane, request)) as turn:
+        async with lane.turn(self._tokens(lane, request), request.discipline) as turn:
             if name in self._out:
                 raise _Out
             async with self._wire(name, request):
@@ -171,8 +172,7 @@ class Sender:
                     raise
                 seconds = time.perf_counter() - started
             self._answered.add(name)
-            if lane.replied(turn, completion.prompt_tokens + completion.completion_tokens, seconds, completion.limits):
-                self._on_rest(name, "", 0.0)
+            lane.replied(turn, completion.prompt_tokens + completion.completion_tokens, seconds, completion.limits)
             mean = self._lengths.get((name, request.stage), float(completion.completion_tokens))
             self._lengths[name, request.stage] = mean + LEARNED * (completion.completion_tokens - mean)
             return Sent(completion, name, before + 1, seconds, sent_at)
@@ -186,9 +186,8 @@ class Sender:
         if fault.cause == "rate_limited":
             lane.refused(turn, fault.retry_after, fault.limits)
         elif fault.cure is Cure.WAIT:
-            rests = lane.failed(turn, fault.retry_after, name not in self._answered and (alone or fault.cause == "unreachable"))
-            if rests:
-                self._on_rest(name, fault.cause, rests)
+            never_there = name not in self._answered and (alone or fault.cause == "unreachable")
+            lane.failed(turn, fault.cause, fault.retry_after, never_there)
 
     def _tokens(self, lane: Lane, request: Request) -> float:
         """About how many tokens prompt and reply will be: counted only where somebody counts them."""
@@ -207,7 +206,7 @@ class Sender:
         if name not in self._lanes:
             deployment = self._deployments[name]
             self._lanes[name] = [
-                Lane(deployment, endpoint, self._locks, self._waits.outages, self._waits.obeyed)
+                Lane(deployment, endpoint, self._locks, self._waits.outages, self._waits.obeyed, partial(self._on_rest, name))
                 for endpoint in range(max(1, len(deployment.api_base)))
             ]
         return self._lanes[name]
@@ -226,7 +225,7 @@ class Sender:
             "unknown_provider": "put the provider in front of `model` or `route`: openai/NAME for a server that speaks OpenAI's protocol",
         }
         said = f"deployment.{name}: {fault.cause}: {fault.detail}; {what.get(fault.cause, 'see `gland validate --live`')}"
-        return self.providers.redact(said)  # an address may hold a password
+        return self.providers.redact(said)  # an address may hold a key in its path
 
 
 class _Out(Exception):

@@ -2,7 +2,8 @@
 
 The kernel ends a lock with its process, however that goes and whatever a clock says, so nothing has to expire. Each process that wants
 slots also locks a byte of its own further on; from these a process knows how many others there are, and gives a slot back when it holds
-more than its share. The file's first bytes hold the endpoint's pace, which is changed under a lock too.
+more than its share. Within a process event loops share in the same way, and within one of those disciplines take turns. The file's first
+bytes hold the endpoint's pace, which is changed under a lock too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import random
 import struct
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
@@ -59,27 +60,28 @@ class Slots:
         return self._file.look(change)
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Holds a slot, waiting for one as long as it takes; in this process, who came first is served first."""
+    async def one(self, whose: str = "") -> AsyncIterator[None]:
+        """Holds a slot, waiting for one as long as it takes. In this event loop those who are named `whose` take turns with those named
+        otherwise, and among themselves who came first is served first."""
         loop = asyncio.get_running_loop()
         queue = self._queues.get(loop)
         if queue is None:
             queue = self._queues[loop] = _Queue()
-        self._file.want(1)
+        self._file.want(queue, 1)
         try:
-            number = await self._acquire(queue)
+            number = await self._acquire(queue, whose)
             try:
                 yield
             finally:
                 self._give(queue, number)
         finally:
-            self._file.want(-1)
+            self._file.want(queue, -1)
 
-    async def _acquire(self, queue: _Queue) -> int:
-        if not queue.waiting and (number := self._file.take(self.limit)) is not None:
+    async def _acquire(self, queue: _Queue, whose: str) -> int:
+        if not queue.anyone() and (number := self._file.take(queue, self.limit)) is not None:
             return number
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        queue.waiting.append(future)
+        queue.waiting.setdefault(whose, deque()).append(future)
         self._look_later(queue)
         try:
             return await future
@@ -89,7 +91,7 @@ class Slots:
             raise
 
     def _give(self, queue: _Queue, number: int) -> None:
-        if not (number < self.limit and self._file.fair(self.limit) and queue.hand_over(number)):
+        if not (number < self.limit and self._file.fair(queue, self.limit) and queue.hand_over(number)):
             self._file.give(number)
 
     def _look_later(self, queue: _Queue) -> None:
@@ -102,7 +104,7 @@ class Slots:
         queue.looking = False
         while queue.anyone():
             try:
-                number = self._file.take(self.limit)
+                number = self._file.take(queue, self.limit)
             except WarehouseError as fault:  # told to those who wait: nobody else would hear of it
                 queue.tell(fault)
                 return
@@ -112,59 +114,72 @@ class Slots:
             queue.hand_over(number)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Queue:
-    """Who waits in one event loop, in order of coming, and whether a look for free slots is due."""
+    """Who waits in one event loop, by name and in order of coming, the name whose turn it is first; and whether a look is due."""
 
-    waiting: deque[asyncio.Future[int]] = field(default_factory=deque)
+    waiting: dict[str, deque[asyncio.Future[int]]] = field(default_factory=dict)
     looking: bool = False
 
     def anyone(self) -> bool:
         """Whether somebody waits; those who were called off are forgotten."""
-        while self.waiting and self.waiting[0].done():
-            self.waiting.popleft()
-        return bool(self.waiting)
+        while self.waiting:
+            whose, line = next(iter(self.waiting.items()))
+            while line and line[0].done():
+                line.popleft()
+            if line:
+                return True
+            del self.waiting[whose]
+        return False
 
     def hand_over(self, number: int) -> bool:
-        """Gives the slot to who came first; whether there was somebody."""
+        """Gives the slot to whose turn it is; whether there was somebody."""
         if not self.anyone():
             return False
-        self.waiting.popleft().set_result(number)
+        self._next().set_result(number)
         return True
 
     def tell(self, fault: WarehouseError) -> None:
         """Raises a fault where anybody waits."""
         while self.anyone():
-            self.waiting.popleft().set_exception(fault)
+            self._next().set_exception(fault)
+
+    def _next(self) -> asyncio.Future[int]:
+        whose = next(iter(self.waiting))
+        line = self.waiting.pop(whose)
+        first = line.popleft()
+        if line:
+            self.waiting[whose] = line  # after all the others
+        return first
 
 
 class _Unshared:
     """Slots of this process alone."""
 
     def __init__(self) -> None:
-        self._taken: set[int] = set()
+        self._taken: dict[int, _Queue] = {}  # slot -> for whom
         self._pace = Pace()
 
     def look(self, change: Callable[[Pace], T]) -> T:
         """What `change` says of the pace."""
         return change(self._pace)
 
-    def take(self, limit: int) -> int | None:
-        """A free slot, now this process's, or None."""
+    def take(self, queue: _Queue, limit: int) -> int | None:
+        """A free slot, now this process's and taken for this queue, or None."""
         number = next((number for number in range(limit) if number not in self._taken), None)
         if number is not None:
-            self._taken.add(number)
+            self._taken[number] = queue
         return number
 
     def give(self, number: int) -> None:
         """Makes a slot free."""
-        self._taken.discard(number)
+        self._taken.pop(number, None)
 
-    def want(self, more: int) -> None:
+    def want(self, queue: _Queue, more: int) -> None:
         """Counts who wants or holds a slot here."""
 
-    def fair(self, limit: int) -> bool:
-        """Whether this process holds no more than its share."""
+    def fair(self, queue: _Queue, limit: int) -> bool:
+        """Whether this queue holds no more than its share."""
         return True
 
     def release(self) -> None:
@@ -178,7 +193,8 @@ class _Shared(_Unshared):
         super().__init__()
         self.path, self.users = path, 0
         self._guard = threading.Lock()
-        self._wanting, self._place = 0, -1
+        self._wanting: Counter[_Queue] = Counter()
+        self._place = -1
         self._others, self._counted_at = 0, -COUNTED_S
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -204,36 +220,39 @@ class _Shared(_Unshared):
             finally:
                 self._unlock(PACE)
 
-    def take(self, limit: int) -> int | None:
+    def take(self, queue: _Queue, limit: int) -> int | None:
         with self._guard:
             start = random.randrange(limit)  # or all would look at the same taken ones first
             for place in range(start, start + limit):
                 number = place % limit
                 if number not in self._taken and self._lock(number):
-                    self._taken.add(number)
+                    self._taken[number] = queue
                     return number
             return None
 
     def give(self, number: int) -> None:
         with self._guard:
-            self._taken.discard(number)
+            self._taken.pop(number, None)
             self._unlock(number)
 
-    def want(self, more: int) -> None:
+    def want(self, queue: _Queue, more: int) -> None:
         with self._guard:
-            self._wanting += more
+            self._wanting[queue] += more
+            if not self._wanting[queue]:
+                del self._wanting[queue]
             if self._wanting and self._place < 0:
                 self._place = next((place for place in range(WANTING, WANTING + PROCESSES) if self._lock(place)), -1)
             elif not self._wanting and self._place >= 0:
                 self._unlock(self._place)
                 self._place = -1
 
-    def fair(self, limit: int) -> bool:
+    def fair(self, queue: _Queue, limit: int) -> bool:
         with self._guard:
             now = time.monotonic()
             if now - self._counted_at >= COUNTED_S:
                 self._others, self._counted_at = sum(map(self._held_elsewhere, range(WANTING, WANTING + PROCESSES))), now
-            return not self._others or len(self._taken) <= limit // (self._others + 1)
+            sharing = self._others + len(self._wanting)
+            return sharing == 1 or sum(taker is queue for taker in self._taken.values()) <= limit // sharing
 
     def release(self) -> None:
         with _GUARD:

@@ -128,7 +128,7 @@ class ResponseStore:
                 self.proven = True
 
     def claimed(self, key: str) -> AbstractAsyncContextManager[None]:
-        """A context while no other process, of whatever project, asks for this request: look again inside. Raises WarehouseError."""
+        """A context while nobody else, of whatever process and project, asks for this request: look again inside. Raises WarehouseError."""
         return self._claims.claimed(key)
 
     async def put(self, reply: Reply, request: Request, identity: str) -> Reply:

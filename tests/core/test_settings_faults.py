@@ -53,6 +53,7 @@ max_tokens = 99
 
 [dedup]
 threshold = 0.7
+rate = [0, 0.3]
 
 [decontaminate.gsm8k]
 path = "gsm8k.jsonl"
@@ -99,6 +100,7 @@ PLANTED = [
     ("top_p = 0.95", "top_p = 0", "[stage.answers]", "`top_p` is 0; give a number above 0"),
     ("max_tokens = 99", 'max_tokens = "99"', "[stage.answers]", "`max_tokens` is a text, not a whole number"),
     ("threshold = 0.7", "threshold = 1.01", "[dedup]", "`threshold` is 1.01"),
+    ("rate = [0, 0.3]", "rate = [0.4, 0.1]", "[dedup]", "`rate` has its least above its most; write it as [least, most]"),
     ('path = "gsm8k.jsonl"', "colums = []", "decontaminate 'gsm8k'", "unknown key 'colums'; did you mean 'columns'?"),
     ('slug = "formal"', 'slug = "Formal!"', "field 'Formal!'", "a-z, 0-9 and hyphen"),
     ("  pairs = 7", "  pears = 7", "subfield 'numbers'", "unknown key 'pears'; did you mean 'pairs'?"),
@@ -179,6 +181,9 @@ def test_whatever_is_written_gives_a_project_or_faults_with_places(places: list[
         assert fault.node and fault.what and fault.fix
 
 
+A_BASE = "[deployment.a]\nmodel = 'm'\napi_base = [\n 'https://host/v1?api-version=1',\n "
+
+
 @pytest.mark.parametrize(
     ("text", "line", "node", "words"),
     [
@@ -194,6 +199,13 @@ def test_whatever_is_written_gives_a_project_or_faults_with_places(places: list[
         ("[dedup]\nbands = 26\n" + TREE, 1, "[dedup]", "need 130 permutations"),
         ("[deployment.a]\nmodel = 'm'\napi_key = 'x'\n" + TREE, 3, "deployment 'a'", "name the environment variable in `key_env`"),
         ("[deployment.a]\nmodel = 'm'\nextra.'API-Key' = 'x'\n" + TREE, 3, "deployment 'a'", "would store a key"),
+        (
+            A_BASE + "'http://one', 'http://me:word@two']\n" + TREE,
+            5,
+            "deployment 'a'",
+            "would store a password or a key; take it out, and name",
+        ),
+        (A_BASE + "'http://[one/v1']\n" + TREE, 5, "deployment 'a'", "`api_base` is not a URL"),
         ("[deployment.a]\nmodel = 'm'\nextra.at = 2020-01-01\n" + TREE, 3, "deployment 'a'", "JSON cannot carry"),
         ("[deployment.'a b']\nmodel = 'm'\n" + TREE, 1, "deployment 'a b'", "is out of shape"),
         ("[decontaminate.'']\npath = 'm'\n" + TREE, 1, "decontaminate ''", "is out of shape"),

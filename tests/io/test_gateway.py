@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -136,6 +137,18 @@ def test_identical_requests_at_once_are_one_call(server: ModelServer, bench: Ben
     assert server.count == 2
     assert len({text for text, _ in outcomes}) == 2
     assert (gateway.tally.calls, gateway.tally.reused) == (2, 19)
+
+
+def test_event_loops_of_one_process_pay_once_for_the_same_request(server: ModelServer, bench: Bench) -> None:
+    server.state.latency = 0.05
+    gateways, told = [bench.gateway(deployment(server.url)) for _ in range(2)], list[Any]()
+    loops = [threading.Thread(target=lambda gateway=gateway: told.extend(ask(gateway, request(), request("two")))) for gateway in gateways]
+    for loop in loops:
+        loop.start()
+    for loop in loops:
+        loop.join()
+    assert server.answered == 2
+    assert sorted(reply.reused for _, reply in told) == [False, False, True, True]
 
 
 def test_who_shares_a_call_gets_its_reply_when_the_first_asker_is_called_off(server: ModelServer, bench: Bench) -> None:
@@ -518,7 +531,7 @@ def test_stopping_keeps_what_is_under_way_and_calls_off_what_waits(server: Model
 def test_stopping_ends_a_fan_out_as_stopped(server: ModelServer, bench: Bench) -> None:
     server.fail("hang", times=1000)
     halt = False
-    gateway = bench.gateway(deployment(server.url), stop=lambda: halt)
+    gateway = bench.gateway(deployment(server.url, timeout=1.0), stop=lambda: halt)
 
     async def build() -> None:
         nonlocal halt

@@ -5,27 +5,31 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gland_assets.core.errors import EnvironmentFault
-from gland_assets.core.pacing import Outages
+from gland_assets.core.pacing import MINUTE, Outages, Pace
 from gland_assets.core.project import Deployment
 from gland_assets.core.requests import Request
+from gland_assets.io import lanes, slots
+from gland_assets.io import sending as sending_module
 from gland_assets.io.faults import ProviderFault
 from gland_assets.io.lanes import LOOK_S
-from gland_assets.io.sending import NoReply, Sender, Sent, Waits
+from gland_assets.io.sending import NoReply, Sender, Sent, Waits, Wire
 from tests.io.asking import QUICK, deployment, request
 from tests.server import ModelServer
 
 OUTAGES = Outages(fails=3, first=0.3, longest=0.6, probe=0.5)
 BRISK = replace(QUICK, outages=OUTAGES)
+TINY = 1e-6  # seconds, for what floats leave over
 BOTH = ("main", "spare")
 
 
@@ -39,19 +43,21 @@ class Heard:
 
     def __init__(self) -> None:
         self.retries: Counter[tuple[str, str]] = Counter()  # (deployment, cause)
-        self.rests: list[tuple[str, str, float]] = []
+        self.told: list[str] = []  # of rests
 
     def retry(self, asked: Request, name: str, fault: ProviderFault) -> None:
         self.retries[name, fault.cause] += 1
 
     def rest(self, name: str, cause: str, seconds: float) -> None:
-        self.rests.append((name, cause, seconds))
+        self.told.append(f"{name} rests for {cause}" if seconds else f"{name} is back")
 
 
 @contextmanager
-def sending(folder: Path, *deployments: Deployment, waits: Waits = BRISK, heard: Heard | None = None) -> Iterator[Sender]:
+def sending(
+    folder: Path, *deployments: Deployment, waits: Waits = BRISK, heard: Heard | None = None, wire: Wire = bare
+) -> Iterator[Sender]:
     heard = heard or Heard()
-    sender = Sender({each.name: each for each in deployments}, folder / "locks", waits, bare, heard.retry, heard.rest)
+    sender = Sender({each.name: each for each in deployments}, folder / "locks", waits, wire, heard.retry, heard.rest)
     try:
         yield sender
     finally:
@@ -64,6 +70,48 @@ async def send(sender: Sender, *asked: Request) -> list[Sent]:
 
 def questions(count: int, models: tuple[str, ...] = ("main",), first: int = 0) -> list[Request]:
     return [request(f"question {number}", models) for number in range(first, first + count)]
+
+
+def pace_of(folder: Path) -> Pace:
+    """What all processes know of the one endpoint that was asked."""
+    (path,) = (folder / "locks").iterdir()
+    endpoint = slots.Slots(path, 1)
+    try:
+        return endpoint.look(replace)  # a copy
+    finally:
+        endpoint.close()
+
+
+class Clock:
+    """A time that passes while somebody sleeps, and when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.noted: list[float] = []  # when calls were made
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        wakes_at = self.now + seconds
+        await asyncio.sleep(0)  # others begin to sleep meanwhile
+        self.now = max(self.now, wakes_at)
+
+    @asynccontextmanager
+    async def note(self, name: str, asked: Request) -> AsyncIterator[None]:
+        self.noted.append(self.now)
+        yield
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time that lanes and senders of this process go by."""
+    clock = Clock()
+    for module in (lanes, slots):
+        monkeypatch.setattr(module, "time", clock)
+    for module in (lanes, sending_module):
+        monkeypatch.setattr(module, "asyncio", clock)
+    return clock
 
 
 @pytest.fixture
@@ -84,47 +132,104 @@ def test_a_server_that_takes_few_at_once_is_asked_by_few_and_every_request_is_an
     assert heard.retries["main", "rate_limited"] - refused <= 0.02 * 600
 
 
-def test_a_declared_rate_holds_over_processes(server: ModelServer, tmp_path: Path) -> None:
+def test_of_a_declared_rate_a_burst_may_go_at_once_and_the_others_wait_their_time(
+    server: ModelServer, tmp_path: Path, clock: Clock
+) -> None:
+    spacing, burst, began = MINUTE / (600 - 10), 10, clock.now  # ten a second: as many may go at once
+    with sending(tmp_path, deployment(server.url, rpm=600), wire=clock.note) as sender:
+        asyncio.run(send(sender, *questions(40)))
+    assert clock.noted[:burst] == pytest.approx([began] * burst)
+    assert all(at >= began + (number + 1 - burst) * spacing - TINY for number, at in enumerate(clock.noted))
+
+
+def test_what_a_process_sends_counts_for_all(server: ModelServer, tmp_path: Path) -> None:
     script = """
 import asyncio, sys
 from pathlib import Path
 from tests.io.asking import deployment
 from tests.io.test_lanes import questions, send, sending
-with sending(Path(sys.argv[2]), deployment(sys.argv[1], rpm=600)) as sender:
+with sending(Path(sys.argv[2]), deployment(sys.argv[1], rpm=6000)) as sender:
     asyncio.run(send(sender, *questions(20, first=int(sys.argv[3]))))
 """
-    with sending(tmp_path, deployment(server.url, rpm=600)) as sender:
-        asyncio.run(send(sender, *questions(12)))  # what may go at once has gone
-        began = time.monotonic()
+    with sending(tmp_path, deployment(server.url, rpm=6000)) as sender:
+        asyncio.run(send(sender, *questions(12)))
+        before = pace_of(tmp_path)
         crew = [subprocess.Popen([sys.executable, "-c", script, server.url, str(tmp_path), str(100 * number)]) for number in (1, 2)]
         assert [one.wait(60) for one in crew] == [0, 0]
-        took = time.monotonic() - began
-    assert server.answered == 52
-    assert took >= 0.9 * 40 / 10 - 1.2  # ten a second over both together, but for what came free while they started
+    after = pace_of(tmp_path)
+    assert server.answered == after.sent == 52
+    assert after.request_due - before.request_due >= 40 * MINUTE / (6000 - 100) - TINY
 
 
-def test_tokens_a_minute_are_kept_by_what_replies_really_take(server: ModelServer, tmp_path: Path) -> None:
-    with sending(tmp_path, deployment(server.url, tpm=6_000)) as sender:
-        first = asyncio.run(send(sender, *questions(1)))[0].completion
-        spoken = first.prompt_tokens + first.completion_tokens
-        began = time.monotonic()
-        asyncio.run(send(sender, *questions(10, first=1)))
-    assert time.monotonic() - began >= 9 * spoken / 100 * 0.6  # a hundred tokens a second; replies differ in length
+def test_tokens_a_minute_are_kept_by_what_replies_really_take(server: ModelServer, tmp_path: Path, clock: Clock) -> None:
+    spacing, burst, began = MINUTE / (6_000 - 100), 100, clock.now  # a hundred a second
+    with sending(tmp_path, deployment(server.url, tpm=6_000, max_parallel_requests=1), wire=clock.note) as sender:
+        replies = asyncio.run(send(sender, *questions(10)))
+    taken = list(accumulate((each.completion.prompt_tokens + each.completion.completion_tokens for each in replies), initial=0))
+    assert taken[-1] > 2 * burst
+    assert all(at >= began + (before - burst) * spacing - TINY for at, before in zip(clock.noted, taken, strict=False))
+    assert pace_of(tmp_path).token_due == pytest.approx(began + taken[-1] * spacing)
 
 
-def test_a_server_that_says_that_nothing_is_left_is_left_alone_until_then(server: ModelServer, tmp_path: Path) -> None:
+def test_a_server_that_says_that_nothing_is_left_is_left_alone_until_then(server: ModelServer, tmp_path: Path, clock: Clock) -> None:
     server.state.headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "700ms"}
     with sending(tmp_path, deployment(server.url), waits=replace(BRISK, obeyed=5.0)) as sender:
         asyncio.run(send(sender, *questions(1)))
-        server.state.headers = {}
-        began = time.monotonic()
+        server.state.headers, told_at = {}, clock.now
         asyncio.run(send(sender, *questions(3, first=1)))
-    assert time.monotonic() - began >= 0.6
+    assert clock.now - told_at == pytest.approx(0.7)
     assert server.count == 4
 
 
+def of_disciplines(server: ModelServer) -> str:
+    """The first letters of the disciplines whose requests came, in order."""
+    return "".join(str(entry["body"]["messages"][0]["content"])[0] for entry in server.log)
+
+
+@pytest.mark.parametrize("declared", [{}, {"rpm": 600}, {"tpm": 60_000}])
+def test_a_small_discipline_does_not_wait_for_a_large_one(
+    server: ModelServer, tmp_path: Path, clock: Clock, declared: dict[str, Any]
+) -> None:
+    large = [request(f"large {number}", discipline="large") for number in range(500)]
+    small = [request(f"small {number}", discipline="small") for number in range(50)]
+    with sending(tmp_path, deployment(server.url, max_parallel_requests=8, **declared)) as sender:
+        asyncio.run(send(sender, *large, *small))
+    came = of_disciplines(server)
+    assert (came.count("l"), came.count("s")) == (500, 50)
+    # By turns from the moment at which both wait: those under way, the large one's turns, and what a network puts out of order.
+    assert came.rindex("s") < 2 * 50 + 3 * 8
+
+
+@pytest.mark.parametrize(("declared", "latency"), [({}, 0.05), ({"rpm": 12_000}, 0.02)])
+def test_a_process_with_little_to_ask_does_not_wait_for_one_with_much(
+    server: ModelServer, tmp_path: Path, declared: dict[str, Any], latency: float
+) -> None:
+    script = f"""
+import asyncio, sys
+from pathlib import Path
+from tests.io.asking import deployment, request
+from tests.io.test_lanes import send, sending
+with sending(Path(sys.argv[2]), deployment(sys.argv[1], max_parallel_requests=8, **{declared})) as sender:
+    asyncio.run(send(sender, *(request(f"large {{number}}") for number in range(300))))
+"""
+    server.state.latency = latency
+    with sending(tmp_path, deployment(server.url, max_parallel_requests=8, **declared)) as sender:
+        large = subprocess.Popen([sys.executable, "-c", script, server.url, str(tmp_path)])
+
+        async def small() -> None:
+            while server.count < 16:
+                await asyncio.sleep(0.01)
+            await send(sender, *(request(f"small {number}") for number in range(30)))
+
+        asyncio.run(asyncio.wait_for(small(), 60))
+        assert large.wait(60) == 0
+    came = of_disciplines(server)
+    assert (came.count("l"), came.count("s")) == (300, 30)
+    assert came[: came.rindex("s")].count("l") <= 150  # in turns it would be about 46
+
+
 def test_an_outage_is_served_by_the_next_and_the_first_is_taken_back_when_it_is_well(
-    server: ModelServer, spare: ModelServer, tmp_path: Path
+    server: ModelServer, spare: ModelServer, tmp_path: Path, clock: Clock
 ) -> None:
     heard = Heard()
     with sending(tmp_path, deployment(server.url), deployment(spare.url, "spare"), heard=heard) as sender:
@@ -133,34 +238,60 @@ def test_an_outage_is_served_by_the_next_and_the_first_is_taken_back_when_it_is_
         during = asyncio.run(send(sender, *questions(200, BOTH, 5)))
         called = server.count - 5
         server.state.faults.clear()
-        time.sleep(0.7)
+        clock.now += OUTAGES.longest
         asyncio.run(send(sender, *questions(1, BOTH, 300)))  # it may be the one that finds out
         after = asyncio.run(send(sender, *questions(20, BOTH, 400)))
     assert {sent.deployment for sent in during} == {"spare"}
     assert called <= 64 + 10  # those on their way, and one now and then to see
-    assert heard.rests[0] == ("main", "provider_error", OUTAGES.first)
-    assert heard.rests[-1] == ("main", "", 0.0)
+    assert (heard.told[0], heard.told[-1]) == ("main rests for provider_error", "main is back")
     assert {sent.deployment for sent in after} == {"main"}
 
 
-def test_what_one_process_finds_well_again_the_others_take_back_too(server: ModelServer, spare: ModelServer, tmp_path: Path) -> None:
-    patient = replace(BRISK, outages=replace(OUTAGES, probe=600.0))
+def test_what_one_process_finds_well_again_the_others_take_back_too(
+    server: ModelServer, spare: ModelServer, tmp_path: Path, clock: Clock
+) -> None:
+    asking, answered = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def slowly(name: str, asked: Request) -> AsyncIterator[None]:
+        if asked.messages[0].content == "question 10":
+            asking.set()
+            await answered.wait()
+        yield
+
     both = deployment(server.url), deployment(spare.url, "spare")
-    with sending(tmp_path, *both, waits=patient) as one, sending(tmp_path, *both, waits=patient) as other:
+    with sending(tmp_path, *both, wire=slowly) as one, sending(tmp_path, *both) as other:
         server.fail("500", times=OUTAGES.fails)
         asyncio.run(send(one, *questions(1, BOTH)))
 
         async def meanwhile() -> tuple[str, str]:
-            await asyncio.sleep(1.1 * OUTAGES.first)
-            server.state.latency = 0.3
+            clock.now += OUTAGES.first
             probe = asyncio.create_task(send(one, *questions(1, BOTH, 10)))
-            await asyncio.sleep(0.1)
+            await asking.wait()
             [sent] = await send(other, *questions(1, BOTH, 20))
+            answered.set()
             return sent.deployment, (await probe)[0].deployment
 
         assert asyncio.run(meanwhile()) == ("spare", "main")
-        time.sleep(1.1 * LOOK_S)
+        clock.now += LOOK_S
         assert asyncio.run(send(other, *questions(1, BOTH, 30)))[0].deployment == "main"
+
+
+@pytest.mark.parametrize("asked", [("main",), BOTH])
+def test_a_rest_that_another_process_began_is_told_once_and_so_is_its_end(
+    server: ModelServer, spare: ModelServer, tmp_path: Path, clock: Clock, asked: tuple[str, ...]
+) -> None:
+    both, first, later = (deployment(server.url), deployment(spare.url, "spare")), Heard(), Heard()
+    with sending(tmp_path, *both, heard=first) as one, sending(tmp_path, *both, heard=later) as other:
+        asyncio.run(send(one, *questions(1)))
+        server.fail("500", times=100_000)
+        asyncio.run(send(one, *questions(1, BOTH, 10)))
+        server.state.faults.clear()
+        asyncio.run(send(other, *questions(8, asked, 20)))  # as it would be in a process that is started now
+        clock.now += OUTAGES.first
+        asyncio.run(send(other, *questions(8, asked, 30)))
+    assert first.told == ["main rests for provider_error"]
+    assert later.told == ["main rests for ", "main is back"]
 
 
 def test_an_address_that_is_corrected_is_asked_at_once(server: ModelServer, spare: ModelServer, tmp_path: Path) -> None:
@@ -223,4 +354,4 @@ def test_what_one_request_meets_says_nothing_about_the_others(server: ModelServe
 
         outcomes = asyncio.run(all_of_them())
     assert [number for number, each in enumerate(outcomes) if isinstance(each, NoReply)] == [7]
-    assert not heard.rests and not heard.retries
+    assert not heard.told and not heard.retries

@@ -16,7 +16,7 @@ import pytest
 
 from gland_assets.core.errors import GlandError
 from gland_assets.core.records import Duplicate
-from gland_assets.core.tables import DATASET, TABLES
+from gland_assets.core.tables import TABLES, VIEWS
 from gland_assets.io.live import LIVE_SQL, TRIES, connect_live, steady, write_live
 from gland_assets.io.parquet import write_parquet
 from gland_assets.io.partitions import EMPTY, Partitions
@@ -34,11 +34,22 @@ def live(warehouse: Path, query: str, project: Any = None) -> list[Any]:
 
 def test_a_new_warehouse_has_every_table_empty_and_typed(tmp_path: Path) -> None:
     with closing(connect_live(rows.project(()), tmp_path / "warehouse")) as connection:
-        for table in (*TABLES.values(), DATASET):
+        for table in (*TABLES.values(), *VIEWS.values()):
             described = connection.execute(f"describe {table.name}").fetchall()
             declared = connection.execute("describe select " + ", ".join(f"null::{c.type} as {c.name}" for c in table.columns)).fetchall()
             assert [row[:2] for row in described] == [row[:2] for row in declared], table.name
             assert connection.execute(f"from {table.name}").fetchall() == []
+
+
+def test_what_was_dropped_stands_by_similarity_and_between_disciplines(tmp_path: Path) -> None:
+    partitions = Partitions(tmp_path)
+    rows.store(partitions, rows.made("logic"), rows.made("optics"))
+    alike = (("a", "logic", "logic", 0.7), ("b", "logic", "logic", 0.74), ("c", "logic", "optics", 1.0), ("d", "optics", "logic", 0.99))
+    found = [Duplicate(one, "k", own, kept, "exact" if value == 1 else "near", value) for one, own, kept, value in alike]
+    rows.store_duplicates(partitions, *found)
+    assert live(tmp_path, "from similarities") == [("logic", 0.7, 0.75, 2), ("logic", 1.0, 1.0, 1), ("optics", 0.95, 1.0, 1)]
+    between = live(tmp_path, "select * replace (round(mean, 6) as mean) from duplicates_between")
+    assert between == [("logic", "logic", 0, 2, 0.7, 0.72), ("logic", "optics", 1, 0, 1.0, 1.0), ("optics", "logic", 0, 1, 0.99, 0.99)]
 
 
 @pytest.mark.parametrize("old", [b"", b"PAR1"], ids=["of nothing", "cut off"])
@@ -172,7 +183,7 @@ def test_live_sql_runs_in_any_plain_session_and_again(tmp_path: Path) -> None:
             "select table_name, column_name, comment from duckdb_columns() where schema_name = 'main' and not internal"
         ).fetchall()
     assert {(table, column): comment for table, column, comment in comments} == {
-        (table.name, column.name): column.meaning for table in (*TABLES.values(), DATASET) for column in table.columns
+        (table.name, column.name): column.meaning for table in (*TABLES.values(), *VIEWS.values()) for column in table.columns
     }
 
 

@@ -103,20 +103,31 @@ def test_a_missing_package_is_named(server: ModelServer, tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("kind", "cause"), [("429", "rate_limited"), ("401", "auth_error"), ("503", "provider_error"), ("reset", "connection")]
+    ("kind", "cause", "words"),
+    [
+        ("429", "rate_limited", ""),
+        ("401", "auth_error", ""),
+        ("503", "provider_error", ""),
+        ("reset", "connection", ""),
+        ("truncated", "connection", ""),
+        ("hang", "timeout", "no first byte within 0.4 s"),
+        ("huge", "provider_error", "longer than 32 MiB"),
+        ("307", "not_found", "redirects to http://elsewhere.invalid/[key]"),
+    ],
 )
 @pytest.mark.parametrize("name", ["azure", "gemini", "bedrock", "vertex"])
 @pytest.mark.usefixtures("clouds")
-def test_what_a_cloud_refuses_has_its_name(
-    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str, cause: str
+def test_what_goes_wrong_with_a_cloud_has_its_name(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str, cause: str, words: str
 ) -> None:
-    found = replace(declared(tmp_path, name), api_base=(server.root,))
+    found = replace(declared(tmp_path, name), api_base=(server.root,), first_byte_timeout=0.4 if kind == "hang" else None)
     if found.key_env:
         monkeypatch.setenv(found.key_env, KEY)
-    server.fail(kind, message=f"not now, {KEY}")
+    server.fail(kind, message=f"not now, {KEY}", headers={"Location": f"http://elsewhere.invalid/{KEY}"} if kind == "307" else None)
     with pytest.raises(ProviderFault) as raised:
         asyncio.run(Providers({name: found}).complete(name, request()))
     assert raised.value.cause == cause
+    assert words in raised.value.detail
     assert KEY not in str(raised.value)
     assert raised.value.__context__ is None
     assert server.count == 1

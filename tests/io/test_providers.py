@@ -298,11 +298,26 @@ def test_a_probe_reports_each_deployment(server: ModelServer, monkeypatch: pytes
     assert "canary" not in repr(results)
 
 
-def test_a_probe_shows_no_password_of_an_address(server: ModelServer) -> None:
-    behind = server.url.replace("://", f"://user:{CANARY}@")
-    results = asyncio.run(probe(project_of(deployment((behind, f"{server.url}?api-key={CANARY}")))))
-    assert [each.endpoint for each in results] == [server.url.replace("://", "://[key]@"), f"{server.url}?api-key=[key]"]
-    assert CANARY not in repr(results)
+@pytest.mark.parametrize("kind", ["", "404", "307", "hang"])
+def test_a_key_in_the_path_of_an_address_is_shown_nowhere(server: ModelServer, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setenv("THEIR_KEY", "sk-canary-4711")
+    place = f"{server.root}/sk-canary-4711/v1"
+    server.fail(kind, message=f"no such path: {place}", headers={"Location": f"{place}/there"})
+    (result,) = asyncio.run(probe(project_of(deployment(place, key_env="THEIR_KEY", timeout=0.5 if kind == "hang" else 20.0))))
+    assert server.log[0]["path"].startswith("/sk-canary-4711/v1")
+    assert (result.ok, result.endpoint) == (not kind, f"{server.root}/[key]/v1")
+    assert "canary" not in repr(result)
+
+
+@pytest.mark.parametrize(("provider", "variable"), [("openai", "OPENAI_BASE_URL"), ("hosted_vllm", "HOSTED_VLLM_API_BASE")])
+def test_a_password_in_the_environments_address_is_told_at_once(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch, provider: str, variable: str
+) -> None:
+    monkeypatch.setenv("THEIR_KEY", CANARY)
+    monkeypatch.setenv(variable, server.url.replace("://", "://me:canary-of-url@"))
+    found = fault(request(), deployment((), model=f"{provider}/main-model", key_env="THEIR_KEY"))
+    assert found.cause == "auth_error" and "holds a password" in found.detail
+    assert "canary" not in str(found) and server.count == 0
 
 
 def test_a_probe_asks_every_endpoint(server: ModelServer) -> None:

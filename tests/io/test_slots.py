@@ -6,10 +6,14 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
+from collections import Counter
 from pathlib import Path
 from typing import cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gland_assets.core.errors import WarehouseError
 from gland_assets.io.slots import Slots, _Shared
@@ -156,6 +160,58 @@ def test_waiters_are_served_in_order(tmp_path: Path) -> None:
     asyncio.run(all_at_once())
     assert order == list(range(50))
     slots.close()
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=60))
+@settings(max_examples=50, deadline=None)
+def test_names_take_turns_and_each_is_served_in_order(asking: list[str]) -> None:
+    slots, order = Slots(None, 1), list[tuple[str, int]]()
+
+    async def one(whose: str, number: int) -> None:
+        async with slots.one(whose):
+            order.append((whose, number))
+            await asyncio.sleep(0)
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(one(whose, number) for number, whose in enumerate(asking)))
+
+    asyncio.run(all_at_once())
+    assert len(order) == len(asking)
+    served = Counter[str]()
+    for whose, number in order:
+        assert number == [place for place, other in enumerate(asking) if other == whose][served[whose]]
+        served[whose] += 1
+        waiting = [other for other in served if served[other] < asking.count(other)]
+        assert all(served[whose] - served[other] <= 2 for other in waiting)  # the first one came when nobody waited
+
+
+def test_event_loops_of_one_process_share_too(tmp_path: Path) -> None:
+    path, order, under_way = tmp_path / "slots.lock", list[str](), threading.Event()
+
+    def run(name: str, count: int) -> None:
+        slots = Slots(path, 4)
+
+        async def one() -> None:
+            async with slots.one():
+                order.append(name)
+                await asyncio.sleep(0.002)
+            if len(order) >= 20:
+                under_way.set()
+
+        async def all_at_once() -> None:
+            await asyncio.gather(*(one() for _ in range(count)))
+
+        asyncio.run(all_at_once())
+        slots.close()
+
+    large = threading.Thread(target=run, args=("large", 2000))
+    large.start()
+    assert under_way.wait(60)
+    run("small", 50)
+    large.join()
+    assert len(order) == 2050
+    small = [place for place, name in enumerate(order) if name == "small"]
+    assert small[-1] - small[0] <= 1000, "it waited for the end of the other"
 
 
 def test_a_lock_that_fails_is_told_to_those_who_wait(tmp_path: Path) -> None:

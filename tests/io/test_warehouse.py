@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gland_assets.core.errors import DamagedPartition, WarehouseError
 from gland_assets.core.project import Project
 from gland_assets.core.records import Duplicate
-from gland_assets.core.tables import DATASET, TABLES
+from gland_assets.core.tables import DATASET, TABLES, VIEWS
 from gland_assets.io.live import connect_live
 from gland_assets.io.minhash import compute_duplicates
 from gland_assets.io.partitions import Partitions
@@ -52,7 +52,7 @@ def stored(warehouse: Path, pairs: int = 5) -> list[rows.Made]:
 def everything(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Any, ...]]]:
     return {
         table.name: connection.execute(f"select {', '.join(table.column_names)} from {table.name} order by all").fetchall()
-        for table in (*TABLES.values(), DATASET)
+        for table in (*TABLES.values(), *VIEWS.values())
     }
 
 
@@ -119,14 +119,14 @@ def test_publication_after_any_edits_is_what_a_publication_at_once_would_be(tmp_
 def test_columns_have_the_declared_types_and_comments(tmp_path: Path) -> None:
     stored(tmp_path)
     publish(PROJECT, tmp_path)
-    for table in (*TABLES.values(), DATASET):
+    for table in (*TABLES.values(), *VIEWS.values()):
         described = published(tmp_path, f"describe {table.name}")
         declared = published(tmp_path, "describe select " + ", ".join(f"null::{c.type} as {c.name}" for c in table.columns))
         assert [row[:2] for row in described] == [row[:2] for row in declared], table.name
     comments = published(
         tmp_path, "select table_name, column_name, comment from duckdb_columns() where schema_name = 'main' and not internal"
     )
-    wanted = {(table.name, column.name): column.meaning for table in (*TABLES.values(), DATASET) for column in table.columns}
+    wanted = {(table.name, column.name): column.meaning for table in (*TABLES.values(), *VIEWS.values()) for column in table.columns}
     assert {row[:2]: row[2] for row in comments} == wanted
     tables = dict(published(tmp_path, "select table_name, comment from duckdb_tables() where schema_name = 'main'"))
     assert tables == {name: table.meaning for name, table in TABLES.items()}
@@ -146,7 +146,7 @@ def test_only_small_tables_have_a_primary_key(tmp_path: Path) -> None:
 def test_the_first_column_tells_rows_apart(tmp_path: Path) -> None:
     stored(tmp_path)
     publish(PROJECT, tmp_path)
-    for table in (*TABLES.values(), DATASET):
+    for table in (*TABLES.values(), *VIEWS.values()):
         if table.name != "question_concepts":
             key = table.columns[0].name
             assert published(tmp_path, f"select {key} from {table.name} group by {key} having count(*) > 1") == [], table.name
