@@ -56,16 +56,16 @@ WAYS = (
     Way("semhash", "self_deduplicate, threshold 0.9, its default", ("0.9",), most=20_000),
     Way("semhash", "self_deduplicate, threshold 0.99", ("0.99",), most=20_000),
 )
-HEAD = (
-    "| tool | version | way | questions | runs | CPU s | questions a CPU s | peak MiB | dropped | of them duplicates | planted pairs caught |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|"
-)
+COLUMNS = (
+    "tool", "version", "way", "questions", "runs", "CPU s", "questions a CPU s", "peak MiB", "dropped", "of them duplicates",
+    "planted pairs caught",
+)  # fmt: skip
 
 
 def compare(names: list[str], count: int, folder: Path, venvs: Path, runs: int) -> None:
     """Install and run the tools named, and print a table."""
     said = {tool.name: install(tool, venvs) for tool in TOOLS if tool.name in names}
-    print(f"\n{HEAD}", flush=True)
+    print(f"\n| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|", flush=True)
     for way in WAYS:
         if way.tool in names and not said[way.tool]:
             told(way, Corpus.of(min(count, way.most)), folder, venvs, runs)
