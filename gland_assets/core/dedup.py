@@ -29,6 +29,7 @@ LOOKED_AT = 64
 CHARACTERS = 1 << 19  # of text signed at once
 TOGETHER = 1024  # pieces of texts permuted at once: with the next, half a megabyte at the most, which stays in the cache
 PIECE = 128  # shingles
+LAID = 1 << 16  # shingles that several permutations are taken of at once, where there are fewer
 REMEMBERED = 20_000  # shingle sets held while duplicates are looked for
 
 _WORD = re.compile(r"\w+")
@@ -103,12 +104,15 @@ def _least(hashes: UInt32s, counts: NDArray[np.int64], settings: Dedup) -> UInt3
         rows = order[begin : begin + TOGETHER]
         steps = int(lasts[rows[-1]] - starts[rows[-1]]) + 1
         laid = hashes[np.minimum(starts[rows] + np.arange(steps)[:, None], lasts[rows])]  # a shorter piece repeats its last
-        permuted = np.empty_like(laid)
+        several = max(1, LAID // laid.size)
+        permuted = np.empty((several, *laid.shape), dtype=np.uint32)
         lowest = np.empty((settings.num_perm, len(rows)), dtype=np.uint32)
-        for number in range(settings.num_perm):
-            np.multiply(laid, slope[number], out=permuted)
-            permuted += offset[number]
-            np.minimum.reduce(permuted, axis=0, out=lowest[number])
+        for first in range(0, settings.num_perm, several):
+            some = slice(first, first + several)
+            found = permuted[: len(slope[some])]
+            np.multiply(laid, slope[some, None, None], out=found)
+            found += offset[some, None, None]
+            np.minimum.reduce(found, axis=1, out=lowest[some])
         least[rows] = lowest.T
     return least if len(least) == len(counts) else np.minimum.reduceat(least, firsts, axis=0)
 

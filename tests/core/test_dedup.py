@@ -93,7 +93,7 @@ def test_bulk_signing_by_datasketch_gives_the_same() -> None:
 def test_how_texts_are_cut_for_signing_changes_nothing(texts: list[str], characters: int, together: int, piece: int) -> None:
     whole = sign(texts, DEDUP)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("CHARACTERS", characters), ("TOGETHER", together), ("PIECE", piece)):
+        for name, value in (("CHARACTERS", characters), ("TOGETHER", together), ("PIECE", piece), ("LAID", characters)):
             patch.setattr(module, name, value)
         cut = sign(texts, DEDUP)
     assert np.array_equal(whole.signatures, cut.signatures) and np.array_equal(whole.bands, cut.bands)
