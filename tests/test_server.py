@@ -17,7 +17,8 @@ from gland_assets.core.dedup import shingles
 from gland_assets.core.quality import check
 from gland_assets.core.schemas import subjects_schema, syllabus_schema
 from gland_assets.core.structured import check_schema
-from tests.server import ModelServer, completion
+from tests.completions import completion
+from tests.server import ModelServer
 from tests.speech import value
 
 QUESTION = "Syllabus: …\nCombine these concepts:\n- binding energy (session 2)\n- mass defect (session 1)\nWrite one question."

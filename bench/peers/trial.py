@@ -18,7 +18,8 @@ from random import Random
 from typing import Any
 
 from bench.peers.tools import GLAND, Way, environment
-from tests.server import ModelServer, completion
+from tests.completions import completion
+from tests.server import ModelServer
 from tests.speech import ADJECTIVES, NOUNS
 
 ROWS = 300

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from gland_assets.io.one_each import OneEach
 from gland_assets.io.sqlite import explained, give_to_group
 
 POLL_S, LONGEST_POLL_S = 0.02, 0.25
@@ -47,7 +48,7 @@ class Claims:
     def _lock(self, place: int) -> bool:
         try:
             if self._file is None:
-                self._file = _opened(self.path)
+                self._file = _FILES.open(self.path)
             if not self._file.lock(place):
                 return False
         except OSError as error:
@@ -65,16 +66,15 @@ class Claims:
         for place in tuple(self._mine):
             self._unlock(place)
         if self._file is not None:
-            _released(self._file)
+            _FILES.release(self._file)
             self._file = None
 
 
 class _File:
-    """The claims of one process. One object a file: the kernel's locks are the process's, and all end when it closes the file once."""
+    """The claims of one process."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.users = path, 0
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         self._guard, self._taken = threading.Lock(), set[int]()
         give_to_group(path)
@@ -104,21 +104,4 @@ class _File:
         os.close(self._descriptor)
 
 
-_FILES: dict[Path, _File] = {}
-_GUARD = threading.Lock()
-
-
-def _opened(path: Path) -> _File:
-    with _GUARD:
-        path = path.resolve()
-        file = _FILES.get(path) or _FILES.setdefault(path, _File(path))
-        file.users += 1
-        return file
-
-
-def _released(file: _File) -> None:
-    with _GUARD:
-        file.users -= 1
-        if not file.users:
-            file.close()
-            del _FILES[file.path]
+_FILES = OneEach(_File)

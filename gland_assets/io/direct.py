@@ -226,7 +226,7 @@ def _form(litellm: Any, arguments: Mapping[str, Any]) -> Form | None:
         optional_params=dict(optional), api_base=base, litellm_params=dict(params),
     )  # fmt: skip
     url = _url(config, base, key, model, provider, optional, params)
-    if urlsplit(url).username and any(name.lower() == "authorization" for name in headers):  # from the environment: no file may hold one
+    if "@" in urlsplit(url).netloc and "authorization" in map(str.lower, headers):  # from the environment: no file may hold one
         raise ProviderFault("auth_error", "its address holds a password, and no key is sent beside one; take it out of the environment")
     proxy = _proxy(url)
     if proxy is not None and not proxy.startswith("http"):  # SOCKS, which aiohttp does not speak

@@ -79,7 +79,7 @@ def fault_of(error: BaseException, redact: Redactor) -> ProviderFault:
     """Any exception from a call as a fault, one that stands behind it included; its text without keys and cut to 500 characters."""
     known = next((each for each in _chain(error) if isinstance(each, ProviderFault)), None)
     if known is not None:
-        return ProviderFault(known.cause, redact(known.detail), known.retry_after, known.limits)
+        return ProviderFault(known.cause, redact(known.detail)[:500], known.retry_after, known.limits)
     said = redact(str(error) or type(error).__name__)
     limits = next((found for headers in _headers(error) if (found := limits_of(headers))), {})
     return ProviderFault(_cause(error, said), said.partition("\nTraceback")[0][:500], retry_after(limits), limits)

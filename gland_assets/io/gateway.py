@@ -30,7 +30,7 @@ from gland_assets.io.faults import ProviderFault
 from gland_assets.io.ledger import Ledger
 from gland_assets.io.paid import paid_reply
 from gland_assets.io.prices import price_of
-from gland_assets.io.sending import NoReply, Sender, Waits
+from gland_assets.io.sending import NoReply, Sender, Sent, Waits
 from gland_assets.io.store import ResponseStore
 
 T = TypeVar("T")
@@ -167,21 +167,23 @@ class Gateway:
     async def _pay(self, request: Request, key: str, here: _Loop) -> Reply:
         if not self.store.proven:
             await asyncio.to_thread(self.store.prove)
-        sent = await self._sender.send(request)
-        done = sent.completion
-        # No other word of the provider's tells a later build that the model only thought.
-        finish = "only_reasoning" if done.reasoned and not done.text.strip() else done.finish_reason
-        price = price_of(self.project.deployments[sent.deployment])
-        reply = Reply(
-            key, done.text, finish, sent.deployment, done.model, done.prompt_tokens, done.cached_tokens, done.completion_tokens,
-            usd(price, done.prompt_tokens, done.cached_tokens, done.completion_tokens), sent.latency_s, sent.attempts,
-            self.build_id, sent.sent_at,
-        )  # fmt: skip
         with self._kept(here):
+            reply = self._read_sent(await self._sender.send(request), key)
             standing = await self.store.put(reply, request, preferred(self.project, request).identity)
             self.ledger.record(reply, request, accepted=True)  # until it is judged
         # Another process may have stored its own meanwhile: its text stands for all, and this payment is still ours.
         return reply if standing is reply else replace(reply, text=standing.text, finish_reason=standing.finish_reason)
+
+    def _read_sent(self, sent: Sent, key: str) -> Reply:
+        done = sent.completion
+        # No other word of the provider's tells a later build that the model only thought.
+        finish = "only_reasoning" if done.reasoned and not done.text.strip() else done.finish_reason
+        price = price_of(self.project.deployments[sent.deployment])
+        return Reply(
+            key, done.text, finish, sent.deployment, done.model, done.prompt_tokens, done.cached_tokens, done.completion_tokens,
+            usd(price, done.prompt_tokens, done.cached_tokens, done.completion_tokens), sent.latency_s, sent.attempts,
+            self.build_id, sent.sent_at,
+        )  # fmt: skip
 
     @asynccontextmanager
     async def _on_wire(self, name: str, request: Request) -> AsyncIterator[None]:
@@ -201,7 +203,7 @@ class Gateway:
 
     @contextmanager
     def _kept(self, here: _Loop) -> Iterator[None]:
-        """What is done with a reply that has arrived; after it the reply counts as paid, and no more as set aside."""
+        """What is done to get a reply and to keep it. After it, however it ends, the reply counts as paid, and no more as set aside."""
         task = _this_task()
         try:
             yield

@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gland_assets.core.cost import estimate_tokens
+from gland_assets.core.errors import EnvironmentFault
 from gland_assets.core.project import Deployment
 from gland_assets.core.requests import Request
 from gland_assets.core.structured import schema_in_words
@@ -70,7 +71,8 @@ class Providers:
     async def complete(self, name: str, request: Request, endpoint: int = 0) -> Completion:
         """The deployment's reply to `request` from its `endpoint`-th api_base: one call, within the deployment's deadlines.
 
-        Raises ProviderFault, its text free of keys and nothing behind it; EnvironmentFault when the local model is not installed.
+        Raises ProviderFault, its text free of keys and nothing behind it; EnvironmentFault when the local model is not installed, or the
+        certificates to trust cannot be read.
         """
         deployment = self._deployments[name]
         key = self._key(deployment)
@@ -147,7 +149,11 @@ async def _session(litellm: Any) -> ClientSession:
 async def _until_the_end(litellm: Any, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[ClientSession, None]:
     from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
 
-    session = open_session(get_ssl_configuration())
+    try:
+        trusted = get_ssl_configuration()
+    except OSError as error:  # ssl.SSLError is one
+        raise EnvironmentFault(f"the certificates that SSL_CERT_FILE names cannot be read: {error}; correct it, or unset it") from None
+    session = open_session(trusted)
     try:
         yield session
     finally:

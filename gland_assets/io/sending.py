@@ -48,7 +48,7 @@ class Waits:
         return jitter if asked is None else min(asked, self.obeyed) + jitter
 
     def allow(self, fault: ProviderFault, calls: int) -> bool:
-        """Whether a deployment is called again after so many calls of which the last brought `fault`."""
+        """Whether a deployment is called again after so many calls that were refused, if `fault` is a refusal, or else failed otherwise."""
         return fault.cure is Cure.WAIT and calls <= (self.refusals if fault.cause == "rate_limited" else self.retries)
 
 
@@ -87,8 +87,8 @@ class Sender:
         self._deployments, self._locks, self._waits, self._wire = deployments, locks, waits, wire
         self._on_retry, self._on_rest = on_retry, on_rest
         self.providers = Providers(deployments)
-        self._answered: set[str] = set()
-        self._out: dict[str, ProviderFault] = {}
+        self._answered: set[Lane] = set()
+        self._out: dict[Lane, ProviderFault] = {}  # those that nothing can be had of before the user changes something, and why
         self._lanes: dict[str, list[Lane]] = {}
         self._lengths: dict[tuple[str, str], float] = {}  # (deployment, stage) -> mean tokens of a reply
 
@@ -105,10 +105,14 @@ class Sender:
         Raises NoReply when none does, EnvironmentFault when none can until the user changes something, or none has for a long time.
         """
         faults: dict[str, ProviderFault] = {}  # of those that are not asked again for this request
-        calls: Counter[str] = Counter()
+        calls: Counter[tuple[str, bool]] = Counter()  # refusals counted by themselves: many of them use up no other fault's retries
         last: ProviderFault | None = None
         order = sorted(request.settings.models, key=request.avoid.__contains__)  # as declared, those to avoid last
-        while left := [name for name in order if name not in faults]:
+        while True:
+            faults |= {name: out for name in order if (out := self._gone(name)) is not None}
+            left = [name for name in order if name not in faults]
+            if not left:
+                break
             lane = self._awake(left)
             if lane is None:
                 await self._wake(left, last)
@@ -116,38 +120,39 @@ class Sender:
             name = lane.deployment.name
             try:
                 return await self._call(lane, request, calls.total())
-            except (Away, _Out) as gone:
-                if isinstance(gone, _Out):
-                    faults[name] = self._out[name]
+            except (Away, _Out):
                 continue
             except ProviderFault as fault:
                 last = fault
-                calls[name] += fault.cause not in UNCALLED
-            if self._waits.allow(last, calls[name]):
+                kind = name, fault.cause == "rate_limited"
+                calls[kind] += fault.cause not in UNCALLED
+            if self._waits.allow(last, calls[kind]):
                 self._on_retry(request, name, last)
-                await asyncio.sleep(self._waits.before(calls[name] - 1, last.retry_after))
+                await asyncio.sleep(self._waits.before(calls[kind] - 1, last.retry_after))
             else:
-                self._judge(name, last)
-                faults[name] = last
+                self._judge(lane, last)
+                if lane not in self._out or self._gone(name) is not None:
+                    faults[name] = last
                 if len(faults) < len(order):
                     self._on_retry(request, name, last)
-        if all(name in self._out for name in faults):
+        gone = {name for name in faults if self._gone(name) is not None}
+        if len(gone) == len(faults):
             raise EnvironmentFault("\n".join(self._advice(name, fault) for name, fault in faults.items()))
         # What is out for good says nothing about this request: name a fault that might have gone otherwise.
-        raise NoReply(next(fault for name, fault in reversed(faults.items()) if name not in self._out), calls.total())
+        raise NoReply(next(fault for name, fault in reversed(faults.items()) if name not in gone), calls.total())
 
     def _awake(self, names: Sequence[str]) -> Lane | None:
         """The least busy endpoint of the first of these deployments that has one that serves now, or soon."""
         most = SHORT_S if len(names) > 1 else self._waits.obeyed
         for name in names:
-            serving = [lane for lane in self._lanes_of(name) if lane.serves(most)]
+            serving = [lane for lane in self._lanes_of(name) if lane not in self._out and lane.serves(most)]
             if serving:
                 return min(serving, key=lambda lane: (lane.load, lane.sent))
         return None
 
     async def _wake(self, names: Sequence[str], last: ProviderFault | None) -> None:
         """Waits until one of these deployments may be awake. Raises EnvironmentFault once none has answered for too long."""
-        seen = [lane.away() for name in names for lane in self._lanes_of(name)]
+        seen = [lane.away() for name in names for lane in self._lanes_of(name) if lane not in self._out]
         failing = min(failing for _, failing in seen)
         if failing > self._waits.patience:
             which = ", ".join(f"deployment.{name}" for name in names)
@@ -158,10 +163,10 @@ class Sender:
         await asyncio.sleep(min(WAKE_S, max(0.01, min(away for away, _ in seen))))
 
     async def _call(self, lane: Lane, request: Request, before: int) -> Sent:
-        """One call. Raises ProviderFault; Away when the endpoint rests by the time it is its turn, _Out when the deployment is out."""
+        """One call. Raises ProviderFault; Away when the endpoint rests by the time it is its turn, _Out when it is out by then."""
         name = lane.deployment.name
         async with lane.turn(self._tokens(lane, request), request.discipline) as turn:
-            if name in self._out:
+            if lane in self._out:
                 raise _Out
             async with self._wire(name, request):
                 sent_at, started = datetime.now(UTC), time.perf_counter()
@@ -171,7 +176,7 @@ class Sender:
                     self._tell(lane, turn, fault, alone=len(request.settings.models) == 1)
                     raise
                 seconds = time.perf_counter() - started
-            self._answered.add(name)
+            self._answered.add(lane)
             lane.replied(turn, completion.prompt_tokens + completion.completion_tokens, seconds, completion.limits)
             mean = self._lengths.get((name, request.stage), float(completion.completion_tokens))
             self._lengths[name, request.stage] = mean + LEARNED * (completion.completion_tokens - mean)
@@ -182,11 +187,10 @@ class Sender:
 
         What has never answered is not waited for: it may never do. It rests only where another deployment serves meanwhile.
         """
-        name = lane.deployment.name
         if fault.cause == "rate_limited":
             lane.refused(turn, fault.retry_after, fault.limits)
         elif fault.cure is Cure.WAIT:
-            never_there = name not in self._answered and (alone or fault.cause == "unreachable")
+            never_there = not self._has_answered(lane.deployment.name) and (alone or fault.cause == "unreachable")
             lane.failed(turn, fault.cause, fault.retry_after, never_there)
 
     def _tokens(self, lane: Lane, request: Request) -> float:
@@ -196,11 +200,20 @@ class Sender:
         said = sum(estimate_tokens(message.content) for message in request.messages)
         return said + self._lengths.get((lane.deployment.name, request.stage), float(request.settings.max_tokens))
 
-    def _judge(self, name: str, fault: ProviderFault) -> None:
-        """Puts a deployment out when nothing it can still say would be a reply."""
-        unproven = name not in self._answered
-        if fault.cure is Cure.MEND or (unproven and (fault.cure is Cure.PROVE or fault.cause == "unreachable")):
-            self._out[name] = fault
+    def _judge(self, lane: Lane, fault: ProviderFault) -> None:
+        """Puts an endpoint out when nothing it can still say would be a reply."""
+        wrong = fault.cure is Cure.PROVE and lane not in self._answered
+        never_there = fault.cause == "unreachable" and not self._has_answered(lane.deployment.name)
+        if fault.cure is Cure.MEND or wrong or never_there:
+            self._out[lane] = fault
+
+    def _has_answered(self, name: str) -> bool:
+        return any(lane in self._answered for lane in self._lanes_of(name))
+
+    def _gone(self, name: str) -> ProviderFault | None:
+        """Why a deployment is out: all its endpoints are."""
+        lanes = self._lanes.get(name)
+        return self._out[lanes[0]] if lanes and all(lane in self._out for lane in lanes) else None
 
     def _lanes_of(self, name: str) -> list[Lane]:
         if name not in self._lanes:
@@ -229,4 +242,4 @@ class Sender:
 
 
 class _Out(Exception):
-    """The deployment is out: found while a turn was waited for."""
+    """The endpoint is out: found while a turn was waited for."""

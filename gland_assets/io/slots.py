@@ -28,6 +28,7 @@ from weakref import WeakKeyDictionary
 
 from gland_assets.core.errors import WarehouseError
 from gland_assets.core.pacing import Pace
+from gland_assets.io.one_each import OneEach
 
 T = TypeVar("T")
 
@@ -48,12 +49,13 @@ class Slots:
     def __init__(self, path: Path | None, limit: int) -> None:
         """`limit` slots over all processes that name the file `path`; without one, in this process alone. It may be changed at any time."""
         self.limit = limit
-        self._file = _opened(path) if path is not None else _Unshared()
+        self._file = _Unshared() if path is None else _FILES.open(path)
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
 
     def close(self) -> None:
         """Lets go of the file."""
-        self._file.release()
+        if isinstance(self._file, _Shared):
+            _FILES.release(self._file)
 
     def look(self, change: Callable[[Pace], T]) -> T:
         """What `change` says of the endpoint's pace; what it changes there is seen by all processes."""
@@ -86,7 +88,7 @@ class Slots:
         try:
             return await future
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
+            if future.done() and not future.cancelled() and future.exception() is None:
                 self._give(queue, future.result())
             raise
 
@@ -182,16 +184,13 @@ class _Unshared:
         """Whether this queue holds no more than its share."""
         return True
 
-    def release(self) -> None:
-        """Lets go of what it is kept in."""
-
 
 class _Shared(_Unshared):
-    """Slots that are bytes of a file. One object a file and process: the kernel's locks are the process's, not the opener's."""
+    """Slots that are bytes of a file."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.path, self.users = path, 0
+        self.path = path
         self._guard = threading.Lock()
         self._wanting: Counter[_Queue] = Counter()
         self._place = -1
@@ -254,13 +253,10 @@ class _Shared(_Unshared):
             sharing = self._others + len(self._wanting)
             return sharing == 1 or sum(taker is queue for taker in self._taken.values()) <= limit // sharing
 
-    def release(self) -> None:
-        with _GUARD:
-            self.users -= 1
-            if not self.users:
-                self._shown.close()
-                os.close(self._descriptor)
-                del _FILES[self.path]
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._shown.close()
+        os.close(self._descriptor)
 
     def _held_elsewhere(self, place: int) -> bool:
         if place == self._place:
@@ -288,13 +284,4 @@ class _Shared(_Unshared):
         fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, byte)
 
 
-_FILES: dict[Path, _Shared] = {}
-_GUARD = threading.Lock()
-
-
-def _opened(path: Path) -> _Shared:
-    with _GUARD:
-        path = path.resolve()
-        file = _FILES.get(path) or _FILES.setdefault(path, _Shared(path))
-        file.users += 1
-        return file
+_FILES = OneEach(_Shared)

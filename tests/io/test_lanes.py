@@ -19,12 +19,11 @@ from gland_assets.core.errors import EnvironmentFault
 from gland_assets.core.pacing import MINUTE, Outages, Pace
 from gland_assets.core.project import Deployment
 from gland_assets.core.requests import Request
-from gland_assets.io import lanes, slots
-from gland_assets.io import sending as sending_module
+from gland_assets.io import slots
 from gland_assets.io.faults import ProviderFault
 from gland_assets.io.lanes import LOOK_S
 from gland_assets.io.sending import NoReply, Sender, Sent, Waits, Wire
-from tests.io.asking import QUICK, deployment, request
+from tests.io.asking import QUICK, Clock, deployment, request
 from tests.server import ModelServer
 
 OUTAGES = Outages(fails=3, first=0.3, longest=0.6, probe=0.5)
@@ -80,38 +79,6 @@ def pace_of(folder: Path) -> Pace:
         return endpoint.look(replace)  # a copy
     finally:
         endpoint.close()
-
-
-class Clock:
-    """A time that passes while somebody sleeps, and when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.noted: list[float] = []  # when calls were made
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        wakes_at = self.now + seconds
-        await asyncio.sleep(0)  # others begin to sleep meanwhile
-        self.now = max(self.now, wakes_at)
-
-    @asynccontextmanager
-    async def note(self, name: str, asked: Request) -> AsyncIterator[None]:
-        self.noted.append(self.now)
-        yield
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The time that lanes and senders of this process go by."""
-    clock = Clock()
-    for module in (lanes, slots):
-        monkeypatch.setattr(module, "time", clock)
-    for module in (lanes, sending_module):
-        monkeypatch.setattr(module, "asyncio", clock)
-    return clock
 
 
 @pytest.fixture
@@ -342,6 +309,20 @@ def test_an_endpoint_that_is_down_leaves_the_load_to_those_of_equal_rank(server:
         before = server.count
         assert len(asyncio.run(send(sender, *questions(100, first=40)))) == 100
     assert server.count - before <= 4 + 4 * QUICK.retries
+
+
+@pytest.mark.parametrize("kind", ["404", "401"])
+def test_an_endpoint_that_is_wrong_is_left_out_and_those_of_equal_rank_answer(
+    server: ModelServer, spare: ModelServer, tmp_path: Path, kind: str
+) -> None:
+    spare.fail(kind, times=100_000)
+    with sending(tmp_path, deployment((spare.url, server.url), max_parallel_requests=4)) as sender:
+        for first in (0, 40):
+            assert len(asyncio.run(send(sender, *questions(40, first=first)))) == 40
+        assert spare.count <= 4
+        server.fail(kind, times=100_000)
+        with pytest.raises((EnvironmentFault, NoReply), match=r"auth_error|not_found"):
+            asyncio.run(send(sender, *questions(1, first=80)))
 
 
 def test_what_one_request_meets_says_nothing_about_the_others(server: ModelServer, tmp_path: Path) -> None:

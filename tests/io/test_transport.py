@@ -21,13 +21,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gland_assets.core.errors import EnvironmentFault
 from gland_assets.core.project import Deployment
 from gland_assets.core.thought import without_thought
 from gland_assets.io.faults import ProviderFault, limits_of, retry_after
 from gland_assets.io.providers import Completion, Providers
+from tests.completions import THOUGHT
 from tests.io.asking import deployment, request
 from tests.io.test_roads import long_road, there
-from tests.server import HUGE_BYTES, THOUGHT, ModelServer
+from tests.server import HUGE_BYTES, ModelServer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CANARY = 'sk-canary/4711+secret"=='
@@ -314,3 +316,11 @@ def test_a_server_must_prove_who_it_is(_certificate: Path, road: str, monkeypatc
         assert complete(declared).text
     finally:
         secured.stop()
+
+
+def test_certificates_that_cannot_be_read_are_told(server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "none.pem").write_text("no certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(EnvironmentFault, match="SSL_CERT_FILE"):
+        complete(there(server, "openai"))
+    assert server.count == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import json
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,21 +20,13 @@ from gland_assets.core.parsing import CAUSES
 from gland_assets.core.project import Deployment
 from gland_assets.core.quality import RULES
 from gland_assets.core.records import Question
-from gland_assets.core.requests import Reply, Request
+from gland_assets.core.requests import Message, Rejected, Reply, Request, request_key
 from gland_assets.core.structured import json_of
 from gland_assets.io.faults import CAUSES as PROVIDER_CAUSES
 from gland_assets.io.faults import Cure
-from tests.io.asking import NOON, deployment, request
-from tests.io.test_gateway import SCHEMA, Bench, ask, failure
-from tests.server import REFUSED, SPOILT, ModelServer
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    for gateway in made.opened:
-        gateway.close()
+from tests.completions import SPOILT
+from tests.io.asking import NOON, SCHEMA, Bench, ask, deployment, failure, request
+from tests.server import REFUSED, ModelServer
 
 
 def names(reply: Reply) -> Any:
@@ -214,3 +207,91 @@ def test_every_structured_reply_is_that_of_its_own_row_or_a_failure_with_a_decla
         else:
             failed = failure(outcome)
             assert number in wrong and failed.request.row == one.row and failed.cause in DECLARED and failed.detail
+
+
+def test_rejected_replies_are_stored_and_their_seeds_are_walked_again(server: ModelServer, bench: Bench) -> None:
+    seeds: list[int] = []
+
+    def third_time(reply: Reply) -> str:
+        if len(seeds) < 2:
+            seeds.append(1)
+            raise Rejected("off_topic", "not this one")
+        return reply.text
+
+    first = bench.gateway(deployment(server.url))
+    [(text, reply)] = ask(first, request(), accept=third_time)
+    assert server.count == 3
+    assert len({each["body"]["seed"] for each in server.log}) == 3
+    assert [each["body"]["seed"] for each in server.log] == [request().retry(n).seed for n in range(3)]
+    assert (first.tally.calls, first.tally.rejected) == (3, 2)
+    first.flush()
+    assert [row["accepted"] for row in bench.requests()] == [0, 0, 1]
+    seeds.clear()
+    again = bench.gateway(deployment(server.url))
+    assert ask(again, request(), accept=third_time) == [(text, replace(reply, reused=True))]
+    assert (server.count, again.tally.calls, again.tally.reused) == (3, 0, 3)
+
+
+def test_a_request_fails_by_name_when_every_try_is_rejected_and_costs_nothing_again(server: ModelServer, bench: Bench) -> None:
+    server.fail("refusal", times=100)
+    main = deployment(server.url)
+    first = bench.gateway(main)
+    failed = failure(ask(first, request())[0])
+    assert (failed.cause, failed.attempts, failed.request) == ("refusal", TRIES, request())
+    assert failed.request_key == request_key(request().retry(TRIES - 1), main.identity)
+    assert server.count == TRIES
+    assert failure(ask(bench.gateway(main), request())[0]).cause == "refusal"
+    assert server.count == TRIES
+    assert first.tally.failures == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        ("empty", "empty"),
+        ("refusal", "refusal"),
+        ("loop", "loop"),
+        ("echo", "echo"),
+        ("length", "cut_off"),
+        ("content_filter", "content_filter"),
+    ],
+)
+def test_a_bad_reply_is_asked_again(server: ModelServer, bench: Bench, kind: str, cause: str) -> None:
+    server.fail(kind)
+    gateway = bench.gateway(deployment(server.url))
+    [(_, reply)] = ask(gateway, request("A question long enough to be recognised, word for word, when it comes back as its own answer."))
+    assert server.count == 2
+    assert reply.text
+    assert [event.text.partition(":")[0] for event in bench.events if event.kind == "rejected"] == [cause]
+
+
+@pytest.mark.parametrize(("kind", "cause"), [("bad_json", "not_json"), ("refusal", "refusal")])
+def test_a_reply_that_is_not_the_json_asked_for_is_asked_again(server: ModelServer, bench: Bench, kind: str, cause: str) -> None:
+    server.fail(kind)
+    [(names, _)] = ask(bench.gateway(deployment(server.url)), request(schema=SCHEMA), accept=lambda reply: json.loads(reply.text)["names"])
+    assert len(names) >= 2
+    assert server.count == 2
+    assert [event.text.partition(":")[0] for event in bench.events if event.kind == "rejected"] == [cause]
+
+
+def test_json_that_does_not_fit_the_schema_is_rejected_where_the_server_does_not_hold_to_it(server: ModelServer, bench: Bench) -> None:
+    impossible = {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "minimum": 5, "maximum": 5, "multipleOf": 7}},
+        "required": ["n"],
+    }
+    failed = failure(ask(bench.gateway(deployment(server.url)), request(schema=impossible))[0])
+    assert failed.cause == "schema"
+    assert "$.n" in failed.detail
+
+
+def test_conversations_are_echoes_only_of_what_was_said(server: ModelServer, bench: Bench) -> None:
+    server.fail("echo")
+    turns = (
+        Message("user", "Name three fruits, please."),
+        Message("assistant", "Apple, pear and plum."),
+        Message("user", "And three more?"),
+    )
+    [(_, reply)] = ask(bench.gateway(deployment(server.url)), request(messages=turns))
+    assert reply.text != "And three more?"
+    assert server.count == 2

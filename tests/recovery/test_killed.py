@@ -21,8 +21,9 @@ from gland_assets.io.partitions import Partitions
 from gland_assets.io.store_layout import text_of
 from tests import speech
 from tests.cli.running import command, declare, environment
+from tests.completions import completion
 from tests.recovery.published import digests
-from tests.server import ModelServer, completion
+from tests.server import ModelServer
 from tests.test_build import KEY, SERVED, build, rows
 
 KILLS = 20
