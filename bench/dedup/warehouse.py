@@ -42,6 +42,11 @@ def store(warehouse: Path, corpus: Corpus) -> None:
     partitions = Partitions(warehouse)
     for number in range(DISCIPLINES):
         fill(partitions, f"d-{number:04}", corpus, range(number, len(corpus), DISCIPLINES))
+    declare(warehouse)
+
+
+def declare(warehouse: Path) -> None:
+    """Write down, for the process that is measured, what the warehouse is of."""
     (warehouse / PROJECT).write_bytes(pickle.dumps(project()))
 
 
@@ -67,6 +72,7 @@ def bare(warehouse: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for asset in ("questions", "answers"):
         Partitions(warehouse).path(asset, LATE).unlink(missing_ok=True)
+    declare(warehouse)
 
 
 class Found(NamedTuple):

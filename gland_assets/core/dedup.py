@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -26,9 +26,10 @@ UInt64s = NDArray[np.uint64]
 LOOKED_AT = 64
 """Kept questions looked at in one bucket: templated questions share bands by the thousand."""
 
-STRETCH = 1 << 19  # bytes of text signed at once
+CHARACTERS = 1 << 19  # of text signed at once
 TOGETHER = 1024  # pieces of texts permuted at once: with the next, half a megabyte at the most, which stays in the cache
 PIECE = 128  # shingles
+LAID = 1 << 16  # shingles that several permutations are taken of at once, where there are fewer
 REMEMBERED = 20_000  # shingle sets held while duplicates are looked for
 
 _WORD = re.compile(r"\w+")
@@ -80,26 +81,7 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 
 def signatures(texts: Sequence[str], settings: Dedup) -> UInt32s:
     """MinHash signatures, shape (texts, num_perm). A text without a word has datasketch's empty signature: every value 2**32 - 1."""
-    return _signatures([_told(text.lower()) for text in texts], settings)[0]
-
-
-def _signatures(lowered: Sequence[bytes], settings: Dedup) -> tuple[UInt32s, NDArray[np.bool_]]:
-    """Signatures of texts, and which of them have a word."""
-    _keep_memory()
-    result = np.full((len(lowered), settings.num_perm), np.iinfo(np.uint32).max, dtype=np.uint32)
-    worded = np.zeros(len(lowered), dtype=np.bool_)
-    ends = np.cumsum(np.fromiter(map(len, lowered), dtype=np.int64, count=len(lowered)))
-    begin = 0
-    while begin < len(lowered):
-        before = ends[begin - 1] if begin else 0
-        end = max(begin + 1, int(np.searchsorted(ends, before + STRETCH, side="right")))
-        hashes, counts = shingle_hashes(lowered[begin:end], settings.ngram)
-        filled = np.flatnonzero(counts)
-        if len(filled):
-            worded[begin + filled] = True
-            result[begin + filled] = _least(fmix32(hashes), counts[filled], settings)
-        begin = end
-    return result, worded
+    return _signed(texts, settings)[2]
 
 
 @cache
@@ -127,12 +109,15 @@ def _least(hashes: UInt32s, counts: NDArray[np.int64], settings: Dedup) -> UInt3
         rows = order[begin : begin + TOGETHER]
         steps = int(lasts[rows[-1]] - starts[rows[-1]]) + 1
         laid = hashes[np.minimum(starts[rows] + np.arange(steps)[:, None], lasts[rows])]  # a shorter piece repeats its last
-        permuted = np.empty_like(laid)
+        several = max(1, LAID // laid.size)
+        permuted = np.empty((several, *laid.shape), dtype=np.uint32)
         lowest = np.empty((settings.num_perm, len(rows)), dtype=np.uint32)
-        for number in range(settings.num_perm):
-            np.multiply(laid, slope[number], out=permuted)
-            permuted += offset[number]
-            np.minimum.reduce(permuted, axis=0, out=lowest[number])
+        for first in range(0, settings.num_perm, several):
+            some = slice(first, first + several)
+            found = permuted[: len(slope[some])]
+            np.multiply(laid, slope[some, None, None], out=found)
+            found += offset[some, None, None]
+            np.minimum.reduce(found, axis=1, out=lowest[some])
         least[rows] = lowest.T
     return least if len(least) == len(counts) else np.minimum.reduceat(least, firsts, axis=0)
 
@@ -161,10 +146,37 @@ class Signed(NamedTuple):
 
 def sign(texts: Sequence[str], settings: Dedup) -> Signed:
     """Text hashes, signatures and band keys of `texts`, in order."""
-    lowered = [text.lower() for text in texts]
-    told = list(map(_told, lowered))
-    values, worded = _signatures(told, settings)
-    return Signed(list(map(_hash_of, lowered, told)), worded, values, band_keys(values, settings))
+    hashes, worded, values = _signed(texts, settings)
+    return Signed(hashes, worded, values, band_keys(values, settings))
+
+
+def _signed(texts: Sequence[str], settings: Dedup) -> tuple[list[str], NDArray[np.bool_], UInt32s]:
+    """Text hashes, which texts have a word, and signatures."""
+    _keep_memory()
+    hashes: list[str] = []
+    worded = np.zeros(len(texts), dtype=np.bool_)
+    values = np.full((len(texts), settings.num_perm), np.iinfo(np.uint32).max, dtype=np.uint32)
+    for begin, end in _stretches(texts):
+        lowered = [text.lower() for text in texts[begin:end]]
+        told = list(map(_told, lowered))
+        hashes += map(_hash_of, lowered, told)
+        shingled, counts = shingle_hashes(told, settings.ngram)
+        filled = np.flatnonzero(counts)
+        if len(filled):
+            worded[begin + filled] = True
+            values[begin + filled] = _least(fmix32(shingled), counts[filled], settings)
+    return hashes, worded, values
+
+
+def _stretches(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where to begin and to end, so that no more than CHARACTERS are signed at once, or one text."""
+    ends = np.cumsum(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)))
+    begin = 0
+    while begin < len(texts):
+        before = ends[begin - 1] if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, before + CHARACTERS, side="right")))
+        yield begin, end
+        begin = end
 
 
 class Entry(NamedTuple):

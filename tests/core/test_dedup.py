@@ -93,10 +93,11 @@ def test_bulk_signing_by_datasketch_gives_the_same() -> None:
 def test_how_texts_are_cut_for_signing_changes_nothing(texts: list[str], characters: int, together: int, piece: int) -> None:
     whole = sign(texts, DEDUP)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("STRETCH", characters), ("TOGETHER", together), ("PIECE", piece)):
+        for name, value in (("CHARACTERS", characters), ("TOGETHER", together), ("PIECE", piece), ("LAID", characters)):
             patch.setattr(module, name, value)
         cut = sign(texts, DEDUP)
     assert np.array_equal(whole.signatures, cut.signatures) and np.array_equal(whole.bands, cut.bands)
+    assert whole.text_hashes == cut.text_hashes and np.array_equal(whole.worded, cut.worded)
 
 
 def test_long_texts_are_signed_the_same_whatever_stands_beside_them() -> None:
@@ -142,7 +143,9 @@ def test_texts_are_signed_in_order_and_those_without_a_word_told_apart(texts: li
     signed = sign(texts, DEDUP)
     assert signed.text_hashes == [text_hash(text) for text in texts]
     assert signed.worded.tolist() == [bool(shingles(text, 3)) for text in texts]
-    assert np.array_equal(signed.signatures, signatures(texts, DEDUP)) and np.array_equal(signed.bands, band_keys(signed.signatures, DEDUP))
+    alone = [signatures([text], DEDUP)[0] for text in texts]
+    assert [row.tolist() for row in signed.signatures] == [row.tolist() for row in alone]
+    assert np.array_equal(signed.bands, band_keys(signed.signatures, DEDUP))
 
 
 def test_stored_signatures_load_as_datasketch_minhashes() -> None:
