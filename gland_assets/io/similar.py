@@ -94,7 +94,7 @@ def _index(path: Path, keys: UInt64s, wait_s: float) -> tuple[list[tuple[str, st
 
 def candidates(connection: duckdb.DuckDBPyConnection, keys: UInt64s) -> list[tuple[str, str]]:
     """The questions of the index that share band keys, each with its discipline, those with most first."""
-    return connection.execute(query("minhash/candidates"), [keys.tolist()]).fetchall()
+    return connection.execute(query("minhash/by_bands"), [keys.tolist()]).fetchall()
 
 
 def _stored(connection: duckdb.DuckDBPyConnection, partitions: Partitions, shared: Sequence[tuple[str, str]]) -> list[Row]:
