@@ -104,23 +104,27 @@ class _Pass:
             was, now = self.around.was(one), self.around.now(one)
             self.outcomes[one] = None if now is None else self._outcome(one, now)
             if one in self.changed or self.outcomes[one] != self.around.before(one):
-                for row in {was, now} - {None}:
-                    self._tell(one, row)
+                for row in {was, now}:
+                    if row is not None:
+                        self._tell(one, row)
         return self.outcomes
 
     def _outcome(self, one: str, row: Row) -> Duplicate | None:
-        led, leader = self._leaders(row.text_hash)
+        _, leader = self._leaders(row.text_hash)
         if leader is None or leader == one:
-            return self._near(one, row, afresh=one in self.changed or led != one)
+            return self._near(one, row)
         found = self._now(leader)  # the exact copies of a dropped question duplicate the one that was kept
         if found is None:
             return self._duplicate(one, leader, "exact", 1.0)
         return self._duplicate(one, found.kept_id, "near", found.jaccard)
 
-    def _near(self, one: str, row: Row, afresh: bool) -> Duplicate | None:
-        """Compared with all that the row sees now, or, when it was compared before, with those it had not been compared with."""
+    def _near(self, one: str, row: Row) -> Duplicate | None:
+        """A changed row is compared with all that it sees now, any other with those it was not compared with before.
+
+        What was found for the first of a text hash holds for its copies, which are the same text: so too when one of them takes its place.
+        """
         buckets = [self._seen_from(one, key) for key in row.keys]
-        if afresh:
+        if one in self.changed:
             return self._first_alike(one, {other for bucket in buckets for other in bucket.now})
         gained = {other for bucket in buckets for other in bucket.gained(self.changed)}
         stood = self.around.before(one)

@@ -36,6 +36,13 @@ def read_rows(path: Path, first: int | None = None) -> list[dict[str, Any]]:
         return rows
 
 
+def read_pairs(path: Path, key: str, value: str) -> dict[Any, Any]:
+    """One column by another, the rest of the file left unread. Raises as `read_meta`."""
+    with _told(path), pq.ParquetFile(path) as file:
+        table = file.read(columns=[key, value])
+        return dict(zip(table[key].to_pylist(), table[value].to_pylist(), strict=True))
+
+
 def write_partition(path: Path, asset: str, rows: Sequence[Mapping[str, Any]], meta: PartitionMeta) -> None:
     """Replace a partition file of `asset` in one move. Raises WarehouseError."""
     write_parquet(path, _table(rows, STORED[asset]), json.dumps(meta.plain(), sort_keys=True).encode())

@@ -86,7 +86,17 @@ class Partitions:
         try:
             return read_rows(path, first)
         except FileNotFoundError as error:
-            raise WarehouseError(f"{path} has not been made; run `gland build -d {discipline}`") from error
+            raise _not_made(path, discipline) from error
+
+    def texts(self, discipline: str) -> dict[str, str]:
+        """Question id -> text, of the discipline's questions that have one. Raises WarehouseError as `rows`."""
+        from gland_assets.io.parquet import read_pairs
+
+        path = self.path("questions", discipline)
+        try:
+            return {one: text for one, text in read_pairs(path, "question_id", "text").items() if text is not None}
+        except FileNotFoundError as error:
+            raise _not_made(path, discipline) from error
 
     def failed(self, asset: str, discipline: str) -> set[str]:
         """The rows that stand as failed though some provider answered; none of a partition that cannot be read or was not made."""
@@ -131,6 +141,10 @@ class Partitions:
                 if entry.name.endswith(SUFFIX) and entry.name != f"{EMPTY}{SUFFIX}":
                     found.append((entry.name.removesuffix(SUFFIX), _state(entry)))
         return sorted(found)
+
+
+def _not_made(path: Path, discipline: str) -> WarehouseError:
+    return WarehouseError(f"{path} has not been made; run `gland build -d {discipline}`")
 
 
 def _state(file: Path | os.DirEntry[str]) -> os.stat_result | None:
