@@ -164,6 +164,12 @@ def test_a_change_that_shares_no_band_reads_no_text(tmp_path: Path, read: list[s
     assert read == [] and stands(tmp_path) == []
 
 
+def assert_right_after_a_change(folder: Path, change: int) -> None:
+    made = near_pair(folder, change)
+    compute_duplicates(PROJECT, Partitions(folder))
+    assert stands(folder) == rebuilt(PROJECT, made) != []
+
+
 def near_pair(folder: Path, change: int) -> list[rows.Made]:
     """All disciplines stored, the first with a duplicate in the second; with `change`, another one."""
     made = [rows.made(slug, 6) for slug in SLUGS]
@@ -175,15 +181,10 @@ def near_pair(folder: Path, change: int) -> list[rows.Made]:
 
 
 def test_while_somebody_reads_the_index_all_is_compared_from_the_partitions(tmp_path: Path) -> None:
-    near_pair(tmp_path, 0)
-    compute_duplicates(PROJECT, Partitions(tmp_path))
-    made = near_pair(tmp_path, 1)
+    assert_right_after_a_change(tmp_path, 0)
     with session(tmp_path / "minhash.duckdb", reads=True):
-        compute_duplicates(PROJECT, Partitions(tmp_path))
-        assert stands(tmp_path) == rebuilt(PROJECT, made) != []
-    made = near_pair(tmp_path, 2)
-    compute_duplicates(PROJECT, Partitions(tmp_path))
-    assert stands(tmp_path) == rebuilt(PROJECT, made) != []
+        assert_right_after_a_change(tmp_path, 1)
+    assert_right_after_a_change(tmp_path, 2)
 
 
 KILLED = """
@@ -200,15 +201,12 @@ minhash.compute_duplicates(PROJECT, minhash.Partitions(folder))
 
 @pytest.mark.parametrize("place", ["_replace_signed", "settle_changed", "sign_off", "write"])
 def test_a_build_killed_anywhere_leaves_the_next_one_right(tmp_path: Path, place: str) -> None:
-    near_pair(tmp_path, 0)
-    compute_duplicates(PROJECT, Partitions(tmp_path))
+    assert_right_after_a_change(tmp_path, 0)
     made = near_pair(tmp_path, 1)
     assert subprocess.run([sys.executable, "-c", KILLED, place, str(tmp_path)], check=False).returncode == -signal.SIGKILL
     compute_duplicates(PROJECT, Partitions(tmp_path))
     assert stands(tmp_path) == rebuilt(PROJECT, made) != []
-    made = near_pair(tmp_path, 2)
-    compute_duplicates(PROJECT, Partitions(tmp_path))
-    assert stands(tmp_path) == rebuilt(PROJECT, made) != []
+    assert_right_after_a_change(tmp_path, 2)
 
 
 BUILDING = """
