@@ -10,7 +10,6 @@ from random import Random
 
 import duckdb
 import pytest
-from dagster_duckdb import DuckDBResource
 from datasketch import MinHash
 from numpy import array, uint32
 
@@ -156,7 +155,7 @@ def held(warehouse: Path) -> tuple[list[tuple[object, ...]], list[tuple[object, 
 
 def test_the_index_holds_the_signatures_and_bands_of_every_question(tmp_path: Path) -> None:
     made = stored(tmp_path)
-    assert update_index(PROJECT, tmp_path, DuckDBResource(database=str(tmp_path / "minhash.duckdb"))) == Indexed(SLUGS, ())
+    assert update_index(PROJECT, tmp_path) == Indexed(SLUGS, ())
     assert held(tmp_path) == expected(*made)
     types = indexed(tmp_path, "select table_name, column_name, data_type from duckdb_columns() where column_name in ('signature', 'key')")
     assert sorted(types) == [("bands", "key", "UBIGINT"), ("signatures", "signature", "UINTEGER[]")]
