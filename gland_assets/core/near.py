@@ -1,173 +1,172 @@
-"""Near duplicates after a change: what `find_duplicates` would say over all rows, from the rows that changed and those they can touch.
+"""Which rows are dropped as duplicates and the kept one each duplicates: of all rows, or after a change again of those it can touch.
 
-What becomes of a row depends on rows of smaller id alone: the first of its text hash, and the kept ones among the first LOOKED_AT of each
-of its buckets. So rows are gone through once, in order of id: those that changed, and those that can see one of which something else came.
+Rows are numbered in the order in which they are kept: references first, which always are, then by id. A row is dropped when the first
+row of its text hash was kept (exact), or when a kept one in one of its buckets has exact Jaccard at or above the threshold (near); at
+most LOOKED_AT kept ones are looked at in a bucket. The copies of a row that was dropped duplicate the one it duplicates.
+
+What becomes of a row so depends on rows before it alone. After a change rows are gone through once, in order: those that changed, and
+those that can see one of which something else came.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from gland_assets.core.dedup import LOOKED_AT, REMEMBERED, jaccard, shingles
-from gland_assets.core.project import Dedup
-from gland_assets.core.records import Duplicate
+from gland_assets.core.likeness import Likeness
+from gland_assets.core.shares import Shares
 
-
-class Row(NamedTuple):
-    """A publishable question as it is compared. Band keys that no other row has, before or now, may be left out."""
-
-    text_hash: str
-    keys: tuple[int, ...]
+LOOKED_AT = 64
+"""Kept rows looked at in one bucket: templated questions share bands by the thousand."""
 
 
-class Around(Protocol):
-    """Who shares what with whom, before the change and now. Asked for nothing but the surroundings of rows that were met."""
+class Dropped(NamedTuple):
+    """What a row was dropped for."""
 
-    def meet(self, ids: Collection[str]) -> None:
-        """Make known these rows, and all that share a bucket or a text hash with one of them, before or now."""
-
-    def was(self, question_id: str) -> Row | None:
-        """The row before the change; None when it was not there, or not publishable."""
-
-    def now(self, question_id: str) -> Row | None:
-        """The row now; None when it is not there, or not publishable."""
-
-    def before(self, question_id: str) -> Duplicate | None:
-        """What the row was dropped for before the change; None when it was kept or not there."""
-
-    def discipline(self, question_id: str) -> str:
-        """The discipline of a row that is there now."""
-
-    def bucket(self, key: int) -> Sequence[str]:
-        """The ids that have the key, before or now, in order."""
-
-    def alike(self, text_hash: str) -> Sequence[str]:
-        """The ids that have the text hash, before or now, in order."""
-
-    def text(self, question_id: str) -> str:
-        """The text of a row that is there now."""
+    kept: int
+    kind: str  # exact or near
+    jaccard: float
 
 
-def look_again(around: Around, changed: Iterable[str], settings: Dedup) -> dict[str, Duplicate | None]:
-    """Question id -> what becomes of it now, None for kept or gone, for every row that was looked at; the others stay as they were.
+def find(shares: Shares, references: int, likeness: Likeness) -> dict[int, Dropped]:
+    """Row -> what it is dropped for. The first `references` rows are references."""
+    first_of: dict[int, int] = {}
+    kept_in: defaultdict[int, list[int]] = defaultdict(list)
+    dropped: dict[int, Dropped] = {}
+    for one, buckets in enumerate(shares.each()):
+        reference = one < references
+        texts = [bucket for bucket in buckets if shares.of_texts(bucket)]
+        bands = [bucket for bucket in buckets if not shares.of_texts(bucket)] if texts else buckets
+        leader = min((first_of[bucket] for bucket in texts if bucket in first_of), default=one)
+        if leader != one and not reference:
+            dropped[one] = dropped.get(leader) or Dropped(leader, "exact", 1.0)
+            continue
+        for bucket in texts:
+            if reference or not shares.of_references(bucket):
+                first_of.setdefault(bucket, one)
+        found = None if reference else likeness.first(one, {other for bucket in bands for other in kept_in[bucket]})
+        if found is not None:
+            dropped[one] = Dropped(found[0], "near", found[1])
+            continue
+        for bucket in bands:
+            if len(kept_in[bucket]) < LOOKED_AT and (reference or not shares.of_references(bucket)):
+                kept_in[bucket].append(one)
+    return dropped
 
-    `changed` holds every id whose discipline or text hash differs between before and now, or which is there in one of the two alone.
-    """
-    return _Pass(around, frozenset(changed), settings).run()
+
+class Change(NamedTuple):
+    """What has changed since rows were compared before, rows by number. A row that is gone has no place now, a new one none before."""
+
+    shares: Shares
+    references: int  # that many rows come first
+    changed: frozenset[int]  # whose text or group differs, or which are there only before or only now
+    before: Mapping[int, Dropped]
+
+
+def look_again(change: Change, likeness: Likeness) -> dict[int, Dropped | None]:
+    """Row -> what becomes of it now, None for kept or gone, for every row that was looked at; the others stay as they were."""
+    return _Pass(change, likeness).run()
 
 
 class _Bucket:
-    """One bucket as the row at hand sees it: the first LOOKED_AT kept ones of smaller id, as it was and as it is."""
+    """One bucket as the row at hand sees it: the first LOOKED_AT kept ones before that row, as it was and as it is."""
 
-    def __init__(self, members: Sequence[str]) -> None:
+    def __init__(self, members: Sequence[int]) -> None:
         self.members = members
         self.passed = 0
-        self.was: list[str] = []
-        self.now: list[str] = []
+        self.was: list[int] = []
+        self.now: list[int] = []
         self.differs = False
         self.told = False  # all that follow in it are to be looked at already
 
     @property
     def full(self) -> bool:
-        """Whether no row of larger id can be seen in it."""
+        """Whether no later row can be seen in it."""
         return len(self.was) == len(self.now) == LOOKED_AT
 
-    def gained(self, changed: Collection[str]) -> set[str]:
+    def gained(self, changed: Collection[int]) -> set[int]:
         """Those seen now that were not seen before, or not with this text."""
         return {one for one in self.now if one in changed}.union(set(self.now).difference(self.was)) if self.differs else set()
 
 
 class _Pass:
-    """One pass over the rows that may come out different, in order of id."""
+    """One pass over the rows that may come out different, in order."""
 
-    def __init__(self, around: Around, changed: frozenset[str], settings: Dedup) -> None:
-        self.around, self.changed, self.threshold = around, changed, settings.threshold
-        self.outcomes: dict[str, Duplicate | None] = {}
-        self.heap = list(changed)
+    def __init__(self, change: Change, likeness: Likeness) -> None:
+        self.shares, self.references, self.changed, self.before = change
+        self.likeness = likeness
+        self.outcomes: dict[int, Dropped | None] = {}
+        self.heap = list(self.changed)
         heapify(self.heap)
-        self.queued = set(changed)
-        self.unmet = set(changed)
+        self.queued = set(self.changed)
         self.buckets: dict[int, _Bucket] = {}
-        self.leaders: dict[str, tuple[str | None, str | None]] = {}
-        self.shingled = lru_cache(maxsize=REMEMBERED)(lambda one: shingles(around.text(one), settings.ngram))
+        self.firsts: dict[int, tuple[int | None, int | None]] = {}
+        self.held = {one: (frozenset(self.shares.then(one)), frozenset(self.shares.now(one))) for one in self.changed}
 
-    def run(self) -> dict[str, Duplicate | None]:
+    def run(self) -> dict[int, Dropped | None]:
         while self.heap:
             one = heappop(self.heap)
-            if one in self.unmet:  # all that wait, for meeting them one by one would cost more
-                self.around.meet(self.unmet)
-                self.unmet = set()
-            was, now = self.around.was(one), self.around.now(one)
-            self.outcomes[one] = None if now is None else self._outcome(one, now)
-            if one in self.changed or self.outcomes[one] != self.around.before(one):
-                for row in {was, now}:
-                    if row is not None:
-                        self._tell(one, row)
+            buckets = self.shares.now(one)
+            self.outcomes[one] = self._outcome(one, buckets) if buckets and one >= self.references else None
+            if one in self.changed:
+                self._tell(one, {*self.held[one][0], *buckets})
+            elif self.outcomes[one] != self.before.get(one):
+                self._tell(one, buckets)
         return self.outcomes
 
-    def _outcome(self, one: str, row: Row) -> Duplicate | None:
-        _, leader = self._leaders(row.text_hash)
-        if leader is None or leader == one:
-            return self._near(one, row)
-        found = self._now(leader)  # the exact copies of a dropped question duplicate the one that was kept
-        if found is None:
-            return self._duplicate(one, leader, "exact", 1.0)
-        return self._duplicate(one, found.kept_id, "near", found.jaccard)
+    def _outcome(self, one: int, buckets: Sequence[int]) -> Dropped | None:
+        texts = [bucket for bucket in buckets if self.shares.of_texts(bucket)]
+        leader = min((first for bucket in texts if (first := self._first(bucket)[1]) is not None), default=one)
+        if leader < one:
+            return self._now(leader) or Dropped(leader, "exact", 1.0)
+        return self._near(one, [bucket for bucket in buckets if not self.shares.of_texts(bucket)])
 
-    def _near(self, one: str, row: Row) -> Duplicate | None:
-        """A changed row is compared with all that it sees now, any other with those it was not compared with before.
-
-        What was found for the first of a text hash holds for its copies, which are the same text: so too when one of them takes its place.
+    def _near(self, one: int, keys: Sequence[int]) -> Dropped | None:
+        """A changed row, and one that was a copy of a kept one, is compared with all that it sees now; any other with those it was not
+        compared with before. What was found for the first of a text hash holds for its copies too, when one of them takes its place.
         """
-        buckets = [self._seen_from(one, key) for key in row.keys]
-        if one in self.changed:
+        buckets = [self._seen_from(one, key) for key in keys]
+        stood = self.before.get(one)
+        if one in self.changed or (stood is not None and stood.kind == "exact"):
             return self._first_alike(one, {other for bucket in buckets for other in bucket.now})
         gained = {other for bucket in buckets for other in bucket.gained(self.changed)}
-        stood = self.around.before(one)
         if stood is None:
             return self._first_alike(one, gained)
-        if stood.kept_id not in self.changed and any(stood.kept_id in bucket.now for bucket in buckets):
-            return self._first_alike(one, {other for other in gained if other < stood.kept_id}) or stood
-        return self._first_alike(one, gained.union(other for bucket in buckets for other in bucket.now if other > stood.kept_id))
+        if stood.kept not in self.changed and any(stood.kept in bucket.now for bucket in buckets):
+            return self._first_alike(one, {other for other in gained if other < stood.kept}) or stood
+        return self._first_alike(one, gained.union(other for bucket in buckets for other in bucket.now if other > stood.kept))
 
-    def _first_alike(self, one: str, candidates: Collection[str]) -> Duplicate | None:
-        mine = self.shingled(one) if candidates else frozenset()
-        for candidate in sorted(candidates):
-            theirs = self.shingled(candidate)
-            if min(len(mine), len(theirs)) < self.threshold * max(len(mine), len(theirs)):
-                continue  # too unlike in size to reach the threshold
-            similarity = jaccard(mine, theirs)
-            if similarity >= self.threshold:
-                return self._duplicate(one, candidate, "near", similarity)
-        return None
+    def _first_alike(self, one: int, others: Collection[int]) -> Dropped | None:
+        found = self.likeness.first(one, others)
+        return found and Dropped(found[0], "near", found[1])
 
-    def _tell(self, one: str, row: Row) -> None:
+    def _tell(self, one: int, buckets: Iterable[int]) -> None:
         """Have looked at whoever can see the row, as it was or as it is."""
-        if one in self._leaders(row.text_hash):
-            self._queue(self.around.alike(row.text_hash), one)
-        for key in row.keys:
+        for key in buckets:
+            if self.shares.of_texts(key):
+                if one in self._first(key):
+                    self._queue(self.shares.members(key), one)
+                continue
             bucket = self._seen_from(one, key)
             seen = (self._was_kept(one, key) and len(bucket.was) < LOOKED_AT) or (self._is_kept(one, key) and len(bucket.now) < LOOKED_AT)
             if seen and not bucket.told:
                 bucket.told = True
                 self._queue(bucket.members, one)
 
-    def _queue(self, members: Sequence[str], after: str) -> None:
+    def _queue(self, members: Sequence[int], after: int) -> None:
         for one in members[bisect_right(members, after) :]:
             if one not in self.queued:
                 self.queued.add(one)
-                self.unmet.add(one)
                 heappush(self.heap, one)
 
-    def _seen_from(self, one: str, key: int) -> _Bucket:
+    def _seen_from(self, one: int, key: int) -> _Bucket:
         """The bucket with all members before `one` gone through; what becomes of those is settled."""
         bucket = self.buckets.get(key)
         if bucket is None:
-            bucket = self.buckets[key] = _Bucket(self.around.bucket(key))
+            bucket = self.buckets[key] = _Bucket(self.shares.members(key))
         while not bucket.full and bucket.passed < len(bucket.members) and (other := bucket.members[bucket.passed]) < one:
             bucket.passed += 1
             was, now = self._was_kept(other, key), self._is_kept(other, key)
@@ -178,30 +177,23 @@ class _Pass:
                 bucket.now.append(other)
         return bucket
 
-    def _was_kept(self, one: str, key: int) -> bool:
-        return self.around.before(one) is None and (one not in self.changed or _has(self.around.was(one), key))
+    def _was_kept(self, one: int, key: int) -> bool:
+        return one not in self.before and (one not in self.changed or key in self.held[one][0]) and self._stands(one, key)
 
-    def _is_kept(self, one: str, key: int) -> bool:
-        return self._now(one) is None and (one not in self.changed or _has(self.around.now(one), key))
+    def _is_kept(self, one: int, key: int) -> bool:
+        return self._now(one) is None and (one not in self.changed or key in self.held[one][1]) and self._stands(one, key)
 
-    def _now(self, one: str) -> Duplicate | None:
-        return self.outcomes[one] if one in self.outcomes else self.around.before(one)
+    def _stands(self, one: int, key: int) -> bool:
+        return one < self.references or not self.shares.of_references(key)
 
-    def _leaders(self, text_hash: str) -> tuple[str | None, str | None]:
-        """The first id with the text hash, before the change and now."""
-        if text_hash not in self.leaders:
-            had = (one for one in self.around.alike(text_hash) if one not in self.changed or _named(self.around.was(one), text_hash))
-            have = (one for one in self.around.alike(text_hash) if one not in self.changed or _named(self.around.now(one), text_hash))
-            self.leaders[text_hash] = next(had, None), next(have, None)
-        return self.leaders[text_hash]
+    def _now(self, one: int) -> Dropped | None:
+        return self.outcomes[one] if one in self.outcomes else self.before.get(one)
 
-    def _duplicate(self, one: str, kept: str, kind: str, similarity: float) -> Duplicate:
-        return Duplicate(one, kept, self.around.discipline(one), self.around.discipline(kept), kind, similarity)
-
-
-def _has(row: Row | None, key: int) -> bool:
-    return row is not None and key in row.keys
-
-
-def _named(row: Row | None, text_hash: str) -> bool:
-    return row is not None and row.text_hash == text_hash
+    def _first(self, bucket: int) -> tuple[int | None, int | None]:
+        """The first row that stands in the bucket, before the change and now."""
+        if bucket not in self.firsts:
+            members = [one for one in self.shares.members(bucket) if self._stands(one, bucket)]
+            had = (one for one in members if one not in self.changed or bucket in self.held[one][0])
+            have = (one for one in members if one not in self.changed or bucket in self.held[one][1])
+            self.firsts[bucket] = next(had, None), next(have, None)
+        return self.firsts[bucket]

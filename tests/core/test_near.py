@@ -1,95 +1,112 @@
-"""The law of near duplicates after a change: after any steps, what stands is what `find_duplicates` says over all rows."""
+"""The laws of near duplicates: what is dropped is what the rule says as it reads, from nothing and after any steps."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from hashlib import blake2b
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gland_assets.core.dedup import LOOKED_AT, Entry, find_duplicates, jaccard
-from gland_assets.core.near import Row, look_again
+from gland_assets.core import near
+from gland_assets.core.likeness import Likeness, Sieved
+from gland_assets.core.near import LOOKED_AT, Change, Dropped, find, look_again
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
+from gland_assets.core.shares import Held, Shares, shared_places
+from tests.duplicates import Entry, expected, place
 
 DEDUP = Dedup(threshold=0.6, ngram=1)
 Rows = dict[str, Entry]
 
 
-class Stored:
-    """Both states of all rows in memory. Answers only for rows that were met and for what shares a bucket or a text hash with them."""
+def number(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
-    def __init__(self, before: Rows, after: Rows, dropped: dict[str, Duplicate]) -> None:
-        self.states = [{one: row for one, row in rows.items() if row.publishable} for rows in (before, after)]
-        self.dropped = dropped
-        self.met: set[str] = set()
-        self.known: set[str] = set()
+
+def held(rows: Sequence[Entry], dedup: Dedup) -> Held:
+    """Rows as arrays."""
+    lengths = [len(row.bands) for row in rows]
+    return Held(
+        np.array([number(str(key)) for row in rows for key in row.bands], dtype=np.uint64),
+        np.repeat(np.arange(len(rows)), lengths),
+        np.array([number(row.text_hash) for row in rows], dtype=np.uint64),
+        np.array([0 if dedup.across or row.reference else number(row.discipline) for row in rows], dtype=np.uint64),
+        np.array([row.reference for row in rows], dtype=np.bool_),
+    )
+
+
+def publishable(rows: Rows) -> list[Entry]:
+    return sorted((row for row in rows.values() if row.publishable), key=place)
+
+
+def as_rows(rows: Sequence[Entry], dropped: dict[int, Dropped]) -> list[Duplicate]:
+    found = (
+        Duplicate(rows[at].question_id, rows[kept].question_id, rows[at].discipline, rows[kept].discipline, kind, similarity)
+        for at, (kept, kind, similarity) in dropped.items()
+    )
+    return sorted(found, key=lambda row: row.question_id)
+
+
+def from_nothing(entries: Rows, dedup: Dedup) -> list[Duplicate]:
+    rows = publishable(entries)
+    shares = Shares(shared_places(held(rows, dedup)), len(rows))
+    return as_rows(rows, find(shares, sum(row.reference for row in rows), Sieved([row.text for row in rows], dedup)))
+
+
+class Noted(Likeness):
+    """Notes whose texts were read, and how many were compared."""
+
+    def __init__(self, rows: Sequence[Entry], dedup: Dedup) -> None:
         self.read: set[str] = set()
+        self.compared = 0
+        super().__init__(lambda at: self.text(rows[at]), dedup)
 
-    def meet(self, ids: Collection[str]) -> None:
-        assert ids
-        self.met.update(ids)
-        hashes = {rows[one].text_hash for rows in self.states for one in ids if one in rows}
-        keys = {int(key) for rows in self.states for one in ids if one in rows for key in rows[one].bands}
-        self.known.update(
-            ids, (one for rows in self.states for one, row in rows.items() if row.text_hash in hashes or keys.intersection(row.bands))
-        )
+    def first(self, one: int, others: Collection[int]) -> tuple[int, float] | None:
+        self.compared += len(others)
+        return super().first(one, others)
 
-    def was(self, question_id: str) -> Row | None:
-        return self._row(0, question_id)
-
-    def now(self, question_id: str) -> Row | None:
-        return self._row(1, question_id)
-
-    def _row(self, state: int, question_id: str) -> Row | None:
-        assert question_id in self.met
-        row = self.states[state].get(question_id)
-        return row and Row(row.text_hash, tuple(map(int, row.bands)))
-
-    def before(self, question_id: str) -> Duplicate | None:
-        assert question_id in self.known
-        return self.dropped.get(question_id)
-
-    def discipline(self, question_id: str) -> str:
-        assert question_id in self.known
-        return self.states[1][question_id].discipline
-
-    def bucket(self, key: int) -> Sequence[str]:
-        return sorted({one for rows in self.states for one, row in rows.items() if key in row.bands})
-
-    def alike(self, text_hash: str) -> Sequence[str]:
-        return sorted({one for rows in self.states for one, row in rows.items() if row.text_hash == text_hash})
-
-    def text(self, question_id: str) -> str:
-        assert question_id in self.known
-        self.read.add(question_id)
-        return self.states[1][question_id].text
+    def text(self, row: Entry) -> str:
+        self.read.add(row.question_id)
+        return row.text
 
 
 class World:
     """Rows that change step by step, with the duplicates that stand after each."""
 
-    def __init__(self) -> None:
+    def __init__(self, dedup: Dedup = DEDUP) -> None:
         self.rows: Rows = {}
         self.dropped: dict[str, Duplicate] = {}
+        self.dedup = dedup
 
-    def step(self, after: Rows) -> tuple[Stored, set[str]]:
-        """Go over to other rows; what was asked for, and what was looked at. Holds the law."""
-        around = Stored(self.rows, after, self.dropped)
-        before, now = around.states
-        changed = {one for one in before.keys() | now.keys() if _identity(before.get(one)) != _identity(now.get(one))}
-        found = look_again(around, changed, DEDUP)
+    def step(self, after: Rows) -> tuple[Noted, set[str]]:
+        """Go over to other rows; what was compared, and what was looked at. Holds the law."""
+        before, now = publishable(self.rows), publishable(after)
+        kept = [row for row in before if row in now]
+        versions = [*kept, *(row for row in before if row not in now), *(row for row in now if row not in before)]
+        then = np.arange(len(versions)) < len(before)
+        at_now = (np.arange(len(versions)) < len(kept)) | ~then
+        order = sorted({place(row): row for row in (*before, *now)}.values(), key=place)
+        rank = {row.question_id: at for at, row in enumerate(order)}
+        places = shared_places(held(versions, self.dedup))
+        rows = np.array([rank[row.question_id] for row in versions], dtype=np.int64)[places.rows]
+        shares = Shares(places._replace(rows=rows), len(order), then[places.rows], at_now[places.rows])
+        changed = frozenset(rank[row.question_id] for row in versions[len(kept) :])
+        stood = {rank[one]: Dropped(rank[row.kept_id], row.kind, row.jaccard) for one, row in self.dropped.items()}
+        texts = [next((new for new in now if new.question_id == row.question_id), row) for row in order]
+        likeness = Noted(texts, self.dedup)
+        found = look_again(Change(shares, sum(row.reference for row in order), changed, stood), likeness)
         assert changed <= found.keys()
-        stands = {one: row for one, row in self.dropped.items() if one not in found} | {one: row for one, row in found.items() if row}
-        self.rows, self.dropped = after, stands
-        assert sorted(stands.values(), key=lambda row: row.question_id) == find_duplicates(after.values(), DEDUP)
-        return around, set(found)
-
-
-def _identity(row: Entry | None) -> tuple[str, str] | None:
-    return row and (row.discipline, row.text_hash)
+        stands = {at: row for at, row in stood.items() if at not in found} | {at: row for at, row in found.items() if row}
+        told = as_rows(texts, stands)
+        self.rows, self.dropped = after, {row.question_id: row for row in told}
+        assert told == expected(after.values(), self.dedup, near.LOOKED_AT)
+        assert told == from_nothing(after, self.dedup)
+        return likeness, {order[at].question_id for at in found}
 
 
 def entry(number: int, words: str, keys: Sequence[int], discipline: str = "d", publishable: bool = True) -> Entry:
@@ -100,8 +117,7 @@ def entry(number: int, words: str, keys: Sequence[int], discipline: str = "d", p
 def bound(request: pytest.FixtureRequest) -> Iterator[None]:
     """So low a bound that most buckets are over it."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("dedup", "near"):
-            patch.setattr(f"gland_assets.core.{module}.LOOKED_AT", request.param)
+        patch.setattr(near, "LOOKED_AT", request.param)
         yield
 
 
@@ -118,14 +134,16 @@ def walk(rng: Random, steps: int) -> None:
     """Adds, edits, failures, moves and removals at random, a few rows at a time; kept rows are removed as often as others."""
     pool = texts(rng, rng.choice([3, 8, 20]), rng.choice([1, 3, 8]))
     size = rng.choice([4, 10, 25])
-    world = World()
+    world = World(replace(DEDUP, across=rng.random() < 0.7))
+    places = ["d", "e", "reference:f"] if rng.random() < 0.5 else ["d", "e"]
     for _ in range(steps):
         after = dict(world.rows)
         for number in rng.sample(range(size), rng.choice([1, 1, 2, min(size, 6)])):
             if rng.random() < 0.3:
                 after.pop(f"q{number:05}", None)
             else:
-                row = entry(number, *rng.choice(pool), rng.choice("de"), rng.random() < 0.85)
+                discipline = places[2] if number % 3 == 2 and len(places) == 3 else rng.choice(places[:2])
+                row = entry(number, *rng.choice(pool), discipline, rng.random() < 0.85)
                 after[row.question_id] = row
         world.step(after)
 
@@ -161,28 +179,20 @@ def test_what_comes_behind_a_full_bucket_has_nobody_look_again() -> None:
     held = {row.question_id: row for n, row in enumerate(rows) if n != LOOKED_AT + 10}
     world = World()
     world.step(held)
-    around, looked_at = world.step({row.question_id: row for row in rows})
+    noted, looked_at = world.step({row.question_id: row for row in rows})
     assert looked_at == {f"q{LOOKED_AT + 10:05}"}
-    assert around.read == {f"q{n:05}" for n in (*range(LOOKED_AT), LOOKED_AT + 10)}
+    assert noted.read == {f"q{n:05}" for n in (*range(LOOKED_AT), LOOKED_AT + 10)}
 
 
 def test_a_row_that_stays_is_compared_with_the_changed_one_alone() -> None:
     rows = [entry(n, f"only{n} of{n}", (1,)) for n in range(40)]
     world = World()
     world.step({row.question_id: row for row in rows[1:]})
-    compared: list[frozenset[str]] = []
-
-    def counting(one: frozenset[str], other: frozenset[str]) -> float:
-        compared.append(other)
-        return jaccard(one, other)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gland_assets.core.near.jaccard", counting)
-        _, looked_at = world.step({row.question_id: row for row in rows})
-        assert looked_at == {row.question_id for row in rows}  # each sees the new one
-        assert compared == [frozenset(rows[0].text.split())] * 39
-        world.step({row.question_id: row for row in rows[1:]})
-        assert len(compared) == 39  # one went for which none was dropped
+    noted, looked_at = world.step({row.question_id: row for row in rows})
+    assert looked_at == {row.question_id for row in rows}  # each sees the new one
+    assert noted.compared == 39
+    noted, _ = world.step({row.question_id: row for row in rows[1:]})
+    assert noted.compared == 0  # one went for which none was dropped
 
 
 def test_when_the_kept_one_goes_the_next_that_was_seen_before_takes_its_place() -> None:
@@ -199,12 +209,12 @@ def test_what_shares_nothing_with_the_change_is_neither_asked_for_nor_read() -> 
     far = [entry(3, "a b c e", (7,)), entry(4, "a b c e f", (7,))]
     world = World()
     world.step({row.question_id: row for row in (pair[0], *far)})
-    around, looked_at = world.step({row.question_id: row for row in (*pair, *far)})
-    assert looked_at == {"q00002"} and around.known == around.read == {"q00001", "q00002"}
+    noted, looked_at = world.step({row.question_id: row for row in (*pair, *far)})
+    assert looked_at == {"q00002"} and noted.read == {"q00001", "q00002"}
     assert world.dropped["q00002"].kept_id == "q00001"
-    around, _ = world.step({row.question_id: row for row in (pair[1], *far)})  # the kept one goes
-    assert world.dropped.keys() == {"q00004"} and around.read == set()
+    noted, _ = world.step({row.question_id: row for row in (pair[1], *far)})  # the kept one goes
+    assert world.dropped.keys() == {"q00004"} and noted.read == set()
 
 
 def test_nothing_changed_asks_for_nothing() -> None:
-    assert look_again(Stored({}, {}, {}), (), DEDUP) == {}
+    assert look_again(Change(Shares(shared_places(held([], DEDUP)), 0), 0, frozenset(), {}), Noted([], DEDUP)) == {}

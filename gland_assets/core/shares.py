@@ -1,0 +1,156 @@
+"""Which rows share a band key or a text hash, found in array operations over all rows: only such rows are ever compared.
+
+A row stands in a bucket for each of its band keys and one for its text hash. A reference stands in buckets of its own kind, which every
+other row only looks into. Keys are 64 bits wide: of 10 million different texts, two have one key with a chance of 3 in a million.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gland_assets.core.dedup import UInt64s
+from gland_assets.core.shingling import Ints
+
+BAND, TEXT, REFERENCE_BAND, REFERENCE_TEXT = range(4)
+"""Kinds of buckets."""
+
+CHUNK = 1 << 18  # keys looked up at once: they and the table stay in the cache
+TABLE_BITS = 24
+
+
+class Held(NamedTuple):
+    """What rows are compared by. `owners` says of each band key which row has it."""
+
+    keys: UInt64s
+    owners: Ints
+    texts: UInt64s  # a row
+    groups: UInt64s  # a row: rows of different groups are not compared
+    references: NDArray[np.bool_]  # a row
+
+
+class Places(NamedTuple):
+    """Rows in buckets, one entry each, in no order. A bucket is a kind and a key."""
+
+    kinds: NDArray[np.uint8]
+    keys: UInt64s
+    rows: Ints
+
+
+def shared_places(held: Held) -> Places:
+    """Where two or more rows meet, of which one at least is no reference."""
+    own = ~held.references
+    if own.all():
+        return _joined(_met(BAND, held.keys, held.owners, held.groups), _met(TEXT, held.texts, np.arange(len(own)), held.groups))
+    told = []
+    every = np.arange(len(own))
+    for kind, keys, rows in ((BAND, held.keys, held.owners), (TEXT, held.texts, every)):
+        mine = own[rows]
+        told.append(_met(kind, keys[mine], rows[mine], held.groups))
+        told.append(_seen(kind + REFERENCE_BAND, keys, rows, mine))
+    return _joined(*told)
+
+
+def _met(kind: int, keys: UInt64s, rows: Ints, groups: UInt64s) -> Places:
+    told = keys ^ groups[rows] if groups.any() else keys
+    at = shared(told)
+    return Places(np.full(len(at), kind, dtype=np.uint8), told[at], rows[at])
+
+
+def _seen(kind: int, keys: UInt64s, rows: Ints, mine: NDArray[np.bool_]) -> Places:
+    """References and the rows that look at them. `mine` says of each key whether its row is no reference."""
+    at = among(keys, keys[~mine])
+    at = at[np.isin(keys[at], keys[at[mine[at]]])]
+    return Places(np.full(len(at), kind, dtype=np.uint8), keys[at], rows[at])
+
+
+def _joined(*places: Places) -> Places:
+    return Places(*(np.concatenate(columns) for columns in zip(*places, strict=True)))
+
+
+def shared(keys: UInt64s) -> Ints:
+    """The positions of the keys that stand at two or more positions, in order of key."""
+    halves = (keys >> np.uint64(32)).astype(np.uint32)  # half the bytes to sort, for nearly all stand alone
+    halves.sort()
+    at = _suspected(keys, halves[1:][halves[1:] == halves[:-1]].astype(np.uint64) << np.uint64(32))
+    at = at[np.argsort(keys[at], kind="stable")]
+    same = keys[at][1:] == keys[at][:-1]
+    found = np.zeros(len(at), dtype=np.bool_)
+    found[1:] |= same
+    found[:-1] |= same
+    return at[found]
+
+
+def among(keys: UInt64s, wanted: UInt64s) -> Ints:
+    """The positions of the keys that are among the wanted ones, in order."""
+    at = _suspected(keys, wanted)
+    return at[np.isin(keys[at], wanted)]
+
+
+def _suspected(keys: UInt64s, wanted: UInt64s) -> Ints:
+    """A few more positions than those of wanted keys: of keys that begin as one of them does."""
+    if len(keys) <= CHUNK:
+        return np.arange(len(keys))
+    beyond = np.uint64(64 - TABLE_BITS)
+    table = np.zeros(1 << TABLE_BITS, dtype=np.bool_)
+    table[(wanted >> beyond).astype(np.intp)] = True
+    parts = [begin + np.flatnonzero(table[(keys[begin : begin + CHUNK] >> beyond).astype(np.intp)]) for begin in range(0, len(keys), CHUNK)]
+    return np.concatenate(parts)
+
+
+class Shares:
+    """Rows by number, and the buckets in which they stand or into which they look, before a change and now."""
+
+    def __init__(self, places: Places, rows: int, then: NDArray[np.bool_] | None = None, now: NDArray[np.bool_] | None = None) -> None:
+        """Over `rows` rows in the order in which they are kept. `then` and `now` say when a place is held: by default now alone."""
+        count = len(places.rows)
+        by_bucket = np.lexsort((places.rows, places.keys, places.kinds))
+        kinds, keys = places.kinds[by_bucket], places.keys[by_bucket]
+        begins = np.flatnonzero(np.concatenate([[True], (keys[1:] != keys[:-1]) | (kinds[1:] != kinds[:-1])])) if count else by_bucket
+        buckets = np.empty(count, dtype=np.int64)
+        buckets[by_bucket] = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, count)))
+        self.keys = keys[begins]
+        self.kinds = kinds[begins]
+        self._member_begins = [*begins.tolist(), count]
+        self._members = places.rows[by_bucket]
+        by_row = np.argsort(places.rows, kind="stable")
+        self._row_begins = np.searchsorted(places.rows[by_row], np.arange(rows + 1)).tolist()
+        self._buckets = buckets[by_row]
+        self._then = np.zeros(count, dtype=np.bool_) if then is None else then[by_row]
+        self._now = np.ones(count, dtype=np.bool_) if now is None else now[by_row]
+        self.rows = rows
+        self._first = np.searchsorted(self.kinds, np.arange(5)).tolist()
+
+    def members(self, bucket: int) -> list[int]:
+        """The rows of a bucket, before or now, in order."""
+        found = self._members[self._member_begins[bucket] : self._member_begins[bucket + 1]]
+        return sorted(set(found.tolist()))
+
+    def now(self, row: int) -> list[int]:
+        """The buckets of a row."""
+        mine = slice(self._row_begins[row], self._row_begins[row + 1])
+        found: list[int] = self._buckets[mine][self._now[mine]].tolist()
+        return found
+
+    def then(self, row: int) -> list[int]:
+        """The buckets that a row had before."""
+        mine = slice(self._row_begins[row], self._row_begins[row + 1])
+        found: list[int] = self._buckets[mine][self._then[mine]].tolist()
+        return found
+
+    def each(self) -> Iterator[list[int]]:
+        """The buckets of every row, in order, where all places are held now."""
+        told = self._buckets.tolist()
+        for begin, end in zip(self._row_begins, self._row_begins[1:], strict=False):
+            yield told[begin:end]
+
+    def of_texts(self, bucket: int) -> bool:
+        """Whether the rows of a bucket have their text in common, not a band."""
+        return self._first[TEXT] <= bucket < self._first[REFERENCE_BAND] or bucket >= self._first[REFERENCE_TEXT]
+
+    def of_references(self, bucket: int) -> bool:
+        """Whether only references stand in a bucket, and others look into it."""
+        return bucket >= self._first[REFERENCE_BAND]
