@@ -7,6 +7,9 @@ GENERATED = ("subjects", "syllabi", "questions", "answers")
 PARTITIONED = (*DECLARED, *GENERATED, "signatures")
 UNPARTITIONED = ("duplicates", "dataset")
 
+REFERENCE = "reference:"
+"""Begins what stands for the discipline of texts that questions are compared with and that are never published."""
+
 UPSTREAM: dict[str, tuple[str, ...]] = {
     "fields": (),
     "subfields": (),

@@ -131,12 +131,13 @@ def _duplicates_plan(project: Project, metas: Metas, above: Iterable[PartitionPl
 
 def dedup_recipe(project: Project) -> dict[str, Any]:
     """Everything that decides how `duplicates` is made, the signatures and answers aside."""
-    return {"version": RECIPE_VERSION["duplicates"], "threshold": project.dedup.threshold}
+    return {"version": RECIPE_VERSION["duplicates"], "threshold": project.dedup.threshold, "across": project.dedup.across}
 
 
 def dedup_fingerprint(project: Project, metas: Metas) -> str:
     """What `duplicates` would be made from: its recipe and the content of every signatures and answers partition in the taxonomy."""
-    return digest("duplicates", dedup_recipe(project), _hashes(project, metas, UPSTREAM["duplicates"], "content_hash"))
+    references = sorted([name, meta.content_hash] for (asset, name), meta in metas.items() if asset == "reference_signatures")
+    return digest("duplicates", dedup_recipe(project), _hashes(project, metas, UPSTREAM["duplicates"], "content_hash"), *references)
 
 
 def dataset_fingerprint(project: Project, metas: Metas) -> str:

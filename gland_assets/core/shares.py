@@ -19,7 +19,9 @@ BAND, TEXT, REFERENCE_BAND, REFERENCE_TEXT = range(4)
 """Kinds of buckets."""
 
 CHUNK = 1 << 18  # keys looked up at once: they and the table stay in the cache
+FEW = 1 << 12
 TABLE_BITS = 24
+BEYOND = np.uint64(64 - TABLE_BITS)
 
 
 class Held(NamedTuple):
@@ -39,19 +41,29 @@ class Places(NamedTuple):
     keys: UInt64s
     rows: Ints
 
+    def at(self, places: NDArray[np.bool_]) -> Places:
+        """Some of them."""
+        return Places(self.kinds[places], self.keys[places], self.rows[places])
+
+
+def joined(*places: Places) -> Places:
+    """All of them together."""
+    kinds, keys, rows = zip(*places, strict=True)
+    return Places(np.concatenate(kinds), np.concatenate(keys), np.concatenate(rows))
+
 
 def shared_places(held: Held) -> Places:
     """Where two or more rows meet, of which one at least is no reference."""
     own = ~held.references
     if own.all():
-        return _joined(_met(BAND, held.keys, held.owners, held.groups), _met(TEXT, held.texts, np.arange(len(own)), held.groups))
+        return joined(_met(BAND, held.keys, held.owners, held.groups), _met(TEXT, held.texts, np.arange(len(own)), held.groups))
     told = []
     every = np.arange(len(own))
     for kind, keys, rows in ((BAND, held.keys, held.owners), (TEXT, held.texts, every)):
         mine = own[rows]
         told.append(_met(kind, keys[mine], rows[mine], held.groups))
         told.append(_seen(kind + REFERENCE_BAND, keys, rows, mine))
-    return _joined(*told)
+    return joined(*told)
 
 
 def _met(kind: int, keys: UInt64s, rows: Ints, groups: UInt64s) -> Places:
@@ -62,20 +74,16 @@ def _met(kind: int, keys: UInt64s, rows: Ints, groups: UInt64s) -> Places:
 
 def _seen(kind: int, keys: UInt64s, rows: Ints, mine: NDArray[np.bool_]) -> Places:
     """References and the rows that look at them. `mine` says of each key whether its row is no reference."""
-    at = among(keys, keys[~mine])
-    at = at[np.isin(keys[at], keys[at[mine[at]]])]
+    at = Sought(keys[~mine]).among(keys)
+    at = at[Sought(keys[at[mine[at]]]).among(keys[at])]
     return Places(np.full(len(at), kind, dtype=np.uint8), keys[at], rows[at])
-
-
-def _joined(*places: Places) -> Places:
-    return Places(*(np.concatenate(columns) for columns in zip(*places, strict=True)))
 
 
 def shared(keys: UInt64s) -> Ints:
     """The positions of the keys that stand at two or more positions, in order of key."""
     halves = (keys >> np.uint64(32)).astype(np.uint32)  # half the bytes to sort, for nearly all stand alone
     halves.sort()
-    at = _suspected(keys, halves[1:][halves[1:] == halves[:-1]].astype(np.uint64) << np.uint64(32))
+    at = _Beginnings(halves[1:][halves[1:] == halves[:-1]].astype(np.uint64) << np.uint64(32)).suspected(keys)
     at = at[np.argsort(keys[at], kind="stable")]
     same = keys[at][1:] == keys[at][:-1]
     found = np.zeros(len(at), dtype=np.bool_)
@@ -84,21 +92,36 @@ def shared(keys: UInt64s) -> Ints:
     return at[found]
 
 
-def among(keys: UInt64s, wanted: UInt64s) -> Ints:
-    """The positions of the keys that are among the wanted ones, in order."""
-    at = _suspected(keys, wanted)
-    return at[np.isin(keys[at], wanted)]
+class _Beginnings:
+    """The first bits of keys, to tell at once most that are none of them."""
+
+    def __init__(self, keys: UInt64s) -> None:
+        self._begins = np.zeros(1 << TABLE_BITS, dtype=np.bool_)
+        self._begins[(keys >> BEYOND).astype(np.intp)] = True
+
+    def suspected(self, keys: UInt64s) -> Ints:
+        """The positions of the keys that begin as one of them does, in order."""
+        if len(keys) <= FEW:
+            return np.arange(len(keys))
+        cut = (keys[begin : begin + CHUNK] for begin in range(0, len(keys), CHUNK))
+        return np.concatenate([at * CHUNK + np.flatnonzero(self._begins[(part >> BEYOND).astype(np.intp)]) for at, part in enumerate(cut)])
 
 
-def _suspected(keys: UInt64s, wanted: UInt64s) -> Ints:
-    """A few more positions than those of wanted keys: of keys that begin as one of them does."""
-    if len(keys) <= CHUNK:
-        return np.arange(len(keys))
-    beyond = np.uint64(64 - TABLE_BITS)
-    table = np.zeros(1 << TABLE_BITS, dtype=np.bool_)
-    table[(wanted >> beyond).astype(np.intp)] = True
-    parts = [begin + np.flatnonzero(table[(keys[begin : begin + CHUNK] >> beyond).astype(np.intp)]) for begin in range(0, len(keys), CHUNK)]
-    return np.concatenate(parts)
+class Sought:
+    """Keys that are looked for among others, a stretch at a time."""
+
+    def __init__(self, keys: UInt64s) -> None:
+        self._keys = np.unique(keys)
+        self._beginnings = _Beginnings(keys)
+
+    def among(self, keys: UInt64s) -> Ints:
+        """The positions in `keys` of those that are sought, in order."""
+        if not len(self._keys):
+            return np.empty(0, dtype=np.int64)
+        at = self._beginnings.suspected(keys)
+        told = keys[at]
+        found: Ints = at[self._keys[np.searchsorted(self._keys, told) % len(self._keys)] == told]
+        return found
 
 
 class Shares:
@@ -122,7 +145,7 @@ class Shares:
         self._then = np.zeros(count, dtype=np.bool_) if then is None else then[by_row]
         self._now = np.ones(count, dtype=np.bool_) if now is None else now[by_row]
         self.rows = rows
-        self._first = np.searchsorted(self.kinds, np.arange(5)).tolist()
+        self._first: list[int] = np.searchsorted(self.kinds, np.arange(5)).tolist()
 
     def members(self, bucket: int) -> list[int]:
         """The rows of a bucket, before or now, in order."""
