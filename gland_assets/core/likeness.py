@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
+from itertools import accumulate, compress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gland_assets.core.dedup import jaccard, shingles
+from gland_assets.core.dedup import jaccard, word_tuples
 from gland_assets.core.project import Dedup
 from gland_assets.core.shingling import Ints, UInt32s, shingle_hashes
 
-REMEMBERED = 20_000
+REMEMBERED = 2_000
 """Shingle sets held while duplicates are looked for."""
-
-FEW = 4
-"""Candidates that are compared at once, without the sieve."""
 
 TOGETHER = 4096  # texts hashed at once
 MARKS = 1 << 16
@@ -28,7 +26,7 @@ class Likeness:
 
     def __init__(self, text: Callable[[int], str], settings: Dedup) -> None:
         self.threshold = settings.threshold
-        self._shingles = lru_cache(maxsize=REMEMBERED)(lambda row: shingles(text(row), settings.ngram))
+        self._shingles = lru_cache(maxsize=REMEMBERED)(lambda row: word_tuples(text(row), settings.ngram))
 
     def first(self, one: int, others: Collection[int]) -> tuple[int, float] | None:
         """The first of `others`, in order, whose Jaccard with `one` is at or above the threshold, and what it is."""
@@ -63,22 +61,20 @@ class Sieved(Likeness):
 
     def first(self, one: int, others: Collection[int]) -> tuple[int, float] | None:
         """As Likeness."""
-        return super().first(one, others if len(others) <= FEW else self._passing(one, others))
+        return super().first(one, self._passing(one, others)) if others else None
 
     def _passing(self, one: int, others: Collection[int]) -> list[int]:
-        mine = self._cut[one]
-        ordered = np.array(sorted(others))
-        ordered = ordered[self._sizes[ordered] > 0]
-        if not len(mine) or not len(ordered):
-            return []
-        told = [self._cut[other] for other in ordered.tolist()]
-        ends = np.cumsum(np.fromiter(map(len, told), dtype=np.int64, count=len(told)))
+        mine, ordered = self._cut[one], sorted(others)
+        told = [self._cut[other] for other in ordered]
+        if not len(mine) or not all(map(len, told)):  # a text without a word, which has no bands
+            return ordered
         self._marked[mine] = 1
-        shared = np.add.reduceat(self._marked[np.concatenate(told)], np.concatenate([[0], ends[:-1]]))
+        marked = self._marked.take(told[0] if len(told) == 1 else np.concatenate(told))
         self._marked[mine] = 0
-        needed = self.threshold * (self._sizes[one] + self._sizes[ordered] - shared.astype(np.int64))
-        found: list[int] = ordered[shared >= needed - ROUNDING].tolist()
-        return found
+        begins = [0, *accumulate(map(len, told[:-1]))]
+        shared = np.add.reduceat(marked, begins, dtype=np.int64)
+        needed = self.threshold * (self._sizes[one] + self._sizes[ordered] - shared) - ROUNDING
+        return list(compress(ordered, (shared >= needed).tolist()))
 
 
 def _distinct(hashes: UInt32s, counts: Ints) -> Ints:

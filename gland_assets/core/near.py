@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import chain
 from typing import NamedTuple
 
 from gland_assets.core.likeness import Likeness
@@ -38,8 +39,10 @@ def find(shares: Shares, references: int, likeness: Likeness) -> dict[int, Dropp
     dropped: dict[int, Dropped] = {}
     for one, buckets in enumerate(shares.each()):
         reference = one < references
-        texts = [bucket for bucket in buckets if shares.of_texts(bucket)]
-        bands = [bucket for bucket in buckets if not shares.of_texts(bucket)] if texts else buckets
+        texts, bands = [], buckets
+        if buckets and not shares.of_bands(buckets[-1]):
+            texts = [bucket for bucket in buckets if shares.of_texts(bucket)]
+            bands = [bucket for bucket in buckets if not shares.of_texts(bucket)]
         leader = min((first_of[bucket] for bucket in texts if bucket in first_of), default=one)
         if leader != one and not reference:
             dropped[one] = dropped.get(leader) or Dropped(leader, "exact", 1.0)
@@ -47,13 +50,15 @@ def find(shares: Shares, references: int, likeness: Likeness) -> dict[int, Dropp
         for bucket in texts:
             if reference or not shares.of_references(bucket):
                 first_of.setdefault(bucket, one)
-        found = None if reference else likeness.first(one, {other for bucket in bands for other in kept_in[bucket]})
+        found = None if reference else likeness.first(one, set(chain.from_iterable(map(kept_in.__getitem__, bands))))
         if found is not None:
             dropped[one] = Dropped(found[0], "near", found[1])
             continue
-        for bucket in bands:
-            if len(kept_in[bucket]) < LOOKED_AT and (reference or not shares.of_references(bucket)):
-                kept_in[bucket].append(one)
+        if not reference and bands and shares.of_references(bands[-1]):
+            bands = [bucket for bucket in bands if not shares.of_references(bucket)]
+        for kept in map(kept_in.__getitem__, bands):
+            if len(kept) < LOOKED_AT:
+                kept.append(one)
     return dropped
 
 

@@ -25,13 +25,18 @@ BEYOND = np.uint64(64 - TABLE_BITS)
 
 
 class Held(NamedTuple):
-    """What rows are compared by. `owners` says of each band key which row has it."""
+    """What rows are compared by, a row after the other: row i has the band keys `keys[begins[i] : begins[i + 1]]`."""
 
     keys: UInt64s
-    owners: Ints
-    texts: UInt64s  # a row
-    groups: UInt64s  # a row: rows of different groups are not compared
-    references: NDArray[np.bool_]  # a row
+    begins: Ints  # one more than rows
+    texts: UInt64s
+    groups: UInt64s  # rows of different groups are not compared
+    references: NDArray[np.bool_]
+
+    def owners(self, at: Ints) -> Ints:
+        """The rows whose keys stand there."""
+        found: Ints = np.searchsorted(self.begins, at, side="right") - 1
+        return found
 
 
 class Places(NamedTuple):
@@ -54,29 +59,31 @@ def joined(*places: Places) -> Places:
 
 def shared_places(held: Held) -> Places:
     """Where two or more rows meet, of which one at least is no reference."""
-    own = ~held.references
-    if own.all():
-        return joined(_met(BAND, held.keys, held.owners, held.groups), _met(TEXT, held.texts, np.arange(len(own)), held.groups))
+    if not held.references.any() and not held.groups.any():  # as nearly always: no array as long as the keys
+        at, alike = shared(held.keys), shared(held.texts)
+        return joined(_places(BAND, held.keys[at], held.owners(at)), _places(TEXT, held.texts[alike], alike))
     told = []
-    every = np.arange(len(own))
-    for kind, keys, rows in ((BAND, held.keys, held.owners), (TEXT, held.texts, every)):
-        mine = own[rows]
-        told.append(_met(kind, keys[mine], rows[mine], held.groups))
-        told.append(_seen(kind + REFERENCE_BAND, keys, rows, mine))
+    rows = np.arange(len(held.texts))
+    for kind, keys, owners in ((BAND, held.keys, np.repeat(rows, np.diff(held.begins))), (TEXT, held.texts, rows)):
+        own = ~held.references[owners]
+        told += [_met(kind, keys[own] ^ held.groups[owners[own]], owners[own]), _seen(kind + REFERENCE_BAND, keys, owners, own)]
     return joined(*told)
 
 
-def _met(kind: int, keys: UInt64s, rows: Ints, groups: UInt64s) -> Places:
-    told = keys ^ groups[rows] if groups.any() else keys
-    at = shared(told)
-    return Places(np.full(len(at), kind, dtype=np.uint8), told[at], rows[at])
+def _met(kind: int, keys: UInt64s, rows: Ints) -> Places:
+    at = shared(keys)
+    return _places(kind, keys[at], rows[at])
 
 
-def _seen(kind: int, keys: UInt64s, rows: Ints, mine: NDArray[np.bool_]) -> Places:
-    """References and the rows that look at them. `mine` says of each key whether its row is no reference."""
-    at = Sought(keys[~mine]).among(keys)
-    at = at[Sought(keys[at[mine[at]]]).among(keys[at])]
-    return Places(np.full(len(at), kind, dtype=np.uint8), keys[at], rows[at])
+def _seen(kind: int, keys: UInt64s, rows: Ints, own: NDArray[np.bool_]) -> Places:
+    """References and the rows that look at them. `own` says of each key whether its row is no reference."""
+    at = Sought(keys[~own]).among(keys)
+    at = at[Sought(keys[at[own[at]]]).among(keys[at])]
+    return _places(kind, keys[at], rows[at])
+
+
+def _places(kind: int, keys: UInt64s, rows: Ints) -> Places:
+    return Places(np.full(len(rows), kind, dtype=np.uint8), keys, rows)
 
 
 def shared(keys: UInt64s) -> Ints:
@@ -139,7 +146,7 @@ class Shares:
         self.kinds = kinds[begins]
         self._member_begins = [*begins.tolist(), count]
         self._members = places.rows[by_bucket]
-        by_row = np.argsort(places.rows, kind="stable")
+        by_row = np.lexsort((buckets, places.rows))
         self._row_begins = np.searchsorted(places.rows[by_row], np.arange(rows + 1)).tolist()
         self._buckets = buckets[by_row]
         self._then = np.zeros(count, dtype=np.bool_) if then is None else then[by_row]
@@ -165,10 +172,14 @@ class Shares:
         return found
 
     def each(self) -> Iterator[list[int]]:
-        """The buckets of every row, in order, where all places are held now."""
+        """The buckets of every row, in order, where all places are held now; those of bands stand before those of texts."""
         told = self._buckets.tolist()
         for begin, end in zip(self._row_begins, self._row_begins[1:], strict=False):
             yield told[begin:end]
+
+    def of_bands(self, bucket: int) -> bool:
+        """Whether the rows of a bucket have a band in common, and stand in it."""
+        return bucket < self._first[TEXT]
 
     def of_texts(self, bucket: int) -> bool:
         """Whether the rows of a bucket have their text in common, not a band."""

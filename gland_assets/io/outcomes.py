@@ -132,10 +132,9 @@ def _look_again(connection: duckdb.DuckDBPyConnection, gone: pa.Table, came: pa.
 def _shared(rows: pa.Table, settings: Dedup) -> Places:
     """Where numbered, publishable rows share a bucket."""
     lists = rows["keys"].combine_chunks()
-    offsets = lists.offsets.to_numpy()
-    owners = np.repeat(np.arange(len(rows)), np.diff(offsets))
-    keys = lists.values.to_numpy()[slice(*offsets[[0, -1]])]
-    found = shared_places(Held(keys, owners, rows["text_key"].to_numpy(), *_kept_apart(rows, settings)))
+    begins = lists.offsets.to_numpy()
+    keys = lists.values.to_numpy()[slice(*begins[[0, -1]])]
+    found = shared_places(Held(keys, begins - begins[0], rows["text_key"].to_numpy(), *_kept_apart(rows, settings)))
     return found._replace(rows=rows["number"].to_numpy()[found.rows])
 
 
@@ -147,7 +146,9 @@ def _around(connection: duckdb.DuckDBPyConnection, came: pa.Table, settings: Ded
     alike = texts["number"][Sought(came["text_key"].to_numpy()).among(np.asarray(texts["text_key"]))]
     numbers = np.unique(np.concatenate([owners, alike]))
     rows = _rows(connection, numbers).sort_by("number")
-    found = shared_places(Held(keys, np.searchsorted(numbers, owners), rows["text_key"].to_numpy(), *_kept_apart(rows, settings)))
+    order = np.argsort(owners, kind="stable")
+    begins = np.append(np.searchsorted(owners[order], numbers), len(owners))
+    found = shared_places(Held(keys[order], begins, rows["text_key"].to_numpy(), *_kept_apart(rows, settings)))
     return found._replace(rows=numbers[found.rows])
 
 

@@ -33,7 +33,7 @@ def held(rows: Sequence[Entry], dedup: Dedup) -> Held:
     lengths = [len(row.bands) for row in rows]
     return Held(
         np.array([number(str(key)) for row in rows for key in row.bands], dtype=np.uint64),
-        np.repeat(np.arange(len(rows)), lengths),
+        np.cumsum([0, *lengths]),
         np.array([number(row.text_hash) for row in rows], dtype=np.uint64),
         np.array([0 if dedup.across or row.reference else number(row.discipline) for row in rows], dtype=np.uint64),
         np.array([row.reference for row in rows], dtype=np.bool_),
