@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
+from hashlib import blake2b
 from typing import NamedTuple
 
+import numpy as np
+
 from gland_assets.core.dedup import UInt64s, jaccard, shingles
+from gland_assets.core.likeness import Sieved
+from gland_assets.core.near import Dropped, find
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
+from gland_assets.core.shares import Held, Shares, shared_places
 
 REFERENCE = "reference:"
 
@@ -75,3 +81,38 @@ def near(one: Entry, others: Iterable[Entry], dedup: Dedup) -> Duplicate | None:
         if similarity >= dedup.threshold:
             return Duplicate(one.question_id, other.question_id, one.discipline, other.discipline, "near", similarity)
     return None
+
+
+def number(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def held(rows: Sequence[Entry], dedup: Dedup) -> Held:
+    """Rows as arrays."""
+    lengths = [len(row.bands) for row in rows]
+    return Held(
+        np.array([number(str(key)) for row in rows for key in row.bands], dtype=np.uint64),
+        np.cumsum([0, *lengths]),
+        np.array([number(row.text_hash) for row in rows], dtype=np.uint64),
+        np.array([0 if dedup.across or row.reference else number(row.discipline) for row in rows], dtype=np.uint64),
+        np.array([row.reference for row in rows], dtype=np.bool_),
+    )
+
+
+def publishable(rows: Iterable[Entry]) -> list[Entry]:
+    return sorted((row for row in rows if row.publishable), key=place)
+
+
+def as_rows(rows: Sequence[Entry], dropped: dict[int, Dropped]) -> list[Duplicate]:
+    found = (
+        Duplicate(rows[at].question_id, rows[kept].question_id, rows[at].discipline, rows[kept].discipline, kind, similarity)
+        for at, (kept, kind, similarity) in dropped.items()
+    )
+    return sorted(found, key=lambda row: row.question_id)
+
+
+def found(entries: Iterable[Entry], dedup: Dedup) -> list[Duplicate]:
+    """The dropped ones by the array operations, in order of id."""
+    rows = publishable(entries)
+    shares = Shares(shared_places(held(rows, dedup)), len(rows))
+    return as_rows(rows, find(shares, sum(row.reference for row in rows), Sieved([row.text for row in rows], dedup)))

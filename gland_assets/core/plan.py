@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from gland_assets.core.hashing import digest
-from gland_assets.core.levels import PARTITIONED, RECIPE_VERSION, UPSTREAM
+from gland_assets.core.levels import PARTITIONED, RECIPE_VERSION, UPSTREAM, upstream
 from gland_assets.core.project import Discipline, Project
 from gland_assets.core.recipes import changes, declared_content_hash, declared_rows, fingerprint, recipe
 from gland_assets.core.state import PartitionMeta
@@ -99,13 +99,13 @@ def _partition_plan(
     meta = metas.get((level, slug))
     if meta is None:
         return PartitionPlan(level, slug, "missing", ("not made yet",))
-    now = recipe(project, level, discipline)
-    late = [f"{name} are out of date" for name in UPSTREAM[level] if name not in above]
+    now, needed = recipe(project, level, discipline), upstream(level, project.dedup.over)
+    late = [f"{name} are out of date" for name in needed if name not in above]
     again = meta.unanswered or (retry_failures and meta.unusable)
-    if not late and not again and fingerprint(now, {name: above[name] for name in UPSTREAM[level]}) == meta.fingerprint:
+    if not late and not again and fingerprint(now, {name: above[name] for name in needed}) == meta.fingerprint:
         return PartitionPlan(level, slug, "fresh")
-    stands = {name: there.content_hash for name in UPSTREAM[level] if (there := metas.get((name, slug)))}
-    known = stands | {name: above[name] for name in UPSTREAM[level] if name in above}
+    stands = {name: there.content_hash for name in needed if (there := metas.get((name, slug)))}
+    known = stands | {name: above[name] for name in needed if name in above}
     because = changes(json.loads(meta.recipe), now)
     because += [f"{name} changed" for name, content in known.items() if meta.upstream.get(name) != content]
     if meta.unanswered:

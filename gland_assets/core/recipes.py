@@ -43,8 +43,7 @@ def recipe(project: Project, level: str, discipline: Discipline) -> dict[str, An
     if level in PROMPT_FILES:
         return base | _stage_recipe(project, level, discipline)
     if level == "signatures":
-        dedup = project.dedup
-        return base | {"ngram": dedup.ngram, "num_perm": dedup.num_perm, "seed": dedup.seed, "bands": dedup.bands, "rows": dedup.rows}
+        return base | {name: getattr(project.dedup, name) for name in ("ngram", "num_perm", "seed", "bands", "rows", "over")}
     return base | {"node": _node(declared_rows(project, discipline.slug)[level])}
 
 

@@ -28,7 +28,7 @@ from gland_assets.core.project import Project
 from gland_assets.core.records import CONTENT, Duplicate
 from gland_assets.core.shares import Sought
 from gland_assets.core.state import PartitionMeta
-from gland_assets.io.compared import COMPARED, Texts, is_reference, made_from, signed_as, stored_rows, view_compared
+from gland_assets.io.compared import COMPARED, made_from, signed_as, stored_rows, view_compared
 from gland_assets.io.database import WAIT_S, opened_to_read, opened_to_write, refused, stands
 from gland_assets.io.live import steady
 from gland_assets.io.outcomes import TABLES, duplicates_of, full, holders, settle_all, settle_changed
@@ -36,6 +36,7 @@ from gland_assets.io.partitions import ALL, Partitions
 from gland_assets.io.parts import attached, write_empties
 from gland_assets.io.signing import table_hash
 from gland_assets.io.sql import query
+from gland_assets.io.texts import Texts, is_reference
 
 INDEX = "minhash.duckdb"
 T = TypeVar("T")

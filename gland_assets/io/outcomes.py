@@ -19,9 +19,10 @@ from gland_assets.core.near import LOOKED_AT, Change, Dropped, find, look_again
 from gland_assets.core.project import Dedup
 from gland_assets.core.shares import Held, Places, Shares, Sought, joined, shared_places
 from gland_assets.core.shingling import Ints
-from gland_assets.io.compared import Texts, groups, is_reference
+from gland_assets.io.compared import groups
 from gland_assets.io.sql import query
 from gland_assets.io.stored_schemas import STORED
+from gland_assets.io.texts import Texts, is_reference
 
 TABLES = {
     "parts": "discipline text, stamp text, made_from text, rule text",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from hashlib import blake2b
 from random import Random
 
 import numpy as np
@@ -13,49 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gland_assets.core import near
-from gland_assets.core.likeness import Likeness, Sieved
-from gland_assets.core.near import LOOKED_AT, Change, Dropped, find, look_again
+from gland_assets.core.likeness import Likeness
+from gland_assets.core.near import LOOKED_AT, Change, Dropped, look_again
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
-from gland_assets.core.shares import Held, Shares, shared_places
-from tests.duplicates import Entry, expected, place
+from gland_assets.core.shares import Shares, shared_places
+from tests.duplicates import Entry, as_rows, expected, found, held, place, publishable
 
 DEDUP = Dedup(threshold=0.6, ngram=1)
 Rows = dict[str, Entry]
-
-
-def number(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
-
-
-def held(rows: Sequence[Entry], dedup: Dedup) -> Held:
-    """Rows as arrays."""
-    lengths = [len(row.bands) for row in rows]
-    return Held(
-        np.array([number(str(key)) for row in rows for key in row.bands], dtype=np.uint64),
-        np.cumsum([0, *lengths]),
-        np.array([number(row.text_hash) for row in rows], dtype=np.uint64),
-        np.array([0 if dedup.across or row.reference else number(row.discipline) for row in rows], dtype=np.uint64),
-        np.array([row.reference for row in rows], dtype=np.bool_),
-    )
-
-
-def publishable(rows: Rows) -> list[Entry]:
-    return sorted((row for row in rows.values() if row.publishable), key=place)
-
-
-def as_rows(rows: Sequence[Entry], dropped: dict[int, Dropped]) -> list[Duplicate]:
-    found = (
-        Duplicate(rows[at].question_id, rows[kept].question_id, rows[at].discipline, rows[kept].discipline, kind, similarity)
-        for at, (kept, kind, similarity) in dropped.items()
-    )
-    return sorted(found, key=lambda row: row.question_id)
-
-
-def from_nothing(entries: Rows, dedup: Dedup) -> list[Duplicate]:
-    rows = publishable(entries)
-    shares = Shares(shared_places(held(rows, dedup)), len(rows))
-    return as_rows(rows, find(shares, sum(row.reference for row in rows), Sieved([row.text for row in rows], dedup)))
 
 
 class Noted(Likeness):
@@ -85,7 +50,7 @@ class World:
 
     def step(self, after: Rows) -> tuple[Noted, set[str]]:
         """Go over to other rows; what was compared, and what was looked at. Holds the law."""
-        before, now = publishable(self.rows), publishable(after)
+        before, now = publishable(self.rows.values()), publishable(after.values())
         kept = [row for row in before if row in now]
         versions = [*kept, *(row for row in before if row not in now), *(row for row in now if row not in before)]
         then = np.arange(len(versions)) < len(before)
@@ -99,14 +64,14 @@ class World:
         stood = {rank[one]: Dropped(rank[row.kept_id], row.kind, row.jaccard) for one, row in self.dropped.items()}
         texts = [next((new for new in now if new.question_id == row.question_id), row) for row in order]
         likeness = Noted(texts, self.dedup)
-        found = look_again(Change(shares, sum(row.reference for row in order), changed, stood), likeness)
-        assert changed <= found.keys()
-        stands = {at: row for at, row in stood.items() if at not in found} | {at: row for at, row in found.items() if row}
+        outcomes = look_again(Change(shares, sum(row.reference for row in order), changed, stood), likeness)
+        assert changed <= outcomes.keys()
+        stands = {at: row for at, row in stood.items() if at not in outcomes} | {at: row for at, row in outcomes.items() if row}
         told = as_rows(texts, stands)
         self.rows, self.dropped = after, {row.question_id: row for row in told}
         assert told == expected(after.values(), self.dedup, near.LOOKED_AT)
-        assert told == from_nothing(after, self.dedup)
-        return likeness, {order[at].question_id for at in found}
+        assert told == found(after.values(), self.dedup)
+        return likeness, {order[at].question_id for at in outcomes}
 
 
 def entry(number: int, words: str, keys: Sequence[int], discipline: str = "d", publishable: bool = True) -> Entry:
