@@ -10,6 +10,9 @@ UNPARTITIONED = ("duplicates", "dataset")
 REFERENCE = "reference:"
 """Begins what stands for the discipline of texts that questions are compared with and that are never published."""
 
+GIVEN = ("imported", "references", "reference_signatures")
+"""What people bring along: rows of disciplines, and texts that these are compared with. No level: nothing makes them."""
+
 UPSTREAM: dict[str, tuple[str, ...]] = {
     "fields": (),
     "subfields": (),

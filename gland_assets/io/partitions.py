@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from gland_assets.core.errors import DamagedPartition, WarehouseError
-from gland_assets.core.levels import PARTITIONED
+from gland_assets.core.levels import GIVEN, PARTITIONED
 from gland_assets.core.requests import PASSING
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.index import Index, clock
@@ -60,7 +60,7 @@ class Partitions:
         found: dict[tuple[str, str], PartitionMeta] = {}
         self.damaged = {}
         index = Index(self.warehouse / INDEX)
-        for asset in (*PARTITIONED, "duplicates"):
+        for asset in (*PARTITIONED, *GIVEN, "duplicates"):
             told = {discipline: state and index.meta(asset, discipline, state) for discipline, state in self._stored(asset)}
             now = clock(self.warehouse / asset) if None in told.values() else 0
             for discipline, meta in told.items():

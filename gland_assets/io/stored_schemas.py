@@ -47,11 +47,14 @@ STORED: dict[str, pa.Schema] = {
     "signatures": _schema(
         question_id=TEXT, discipline=TEXT, text_hash=TEXT, signature=pa.list_(pa.uint32()), bands=pa.list_(pa.uint64())
     ),
+    "imported": _schema(question_id=TEXT, discipline=TEXT, question=TEXT, answer=TEXT, source=TEXT, row=INT),
+    "references": _schema(question_id=TEXT, discipline=TEXT, text=TEXT, answer=TEXT),
     "duplicates": _schema(
         question_id=TEXT, kept_id=TEXT, discipline=TEXT, kept_discipline=TEXT, kind=TEXT, jaccard=pa.float64()
     ),
 }  # fmt: skip
 """Asset -> schema of its partition files."""
+STORED["reference_signatures"] = STORED["signatures"]
 
 _USD = pa.decimal128(18, 9)
 

@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 from gland_assets.core.levels import REFERENCE
 from gland_assets.io.partitions import Partitions
 
+SIGNED = ["question_id", "discipline", "text"]
+"""The columns that signatures are made from."""
+
 
 def is_reference(slug: str) -> bool:
     """Whether what stands for the discipline is a reference."""
@@ -22,22 +25,19 @@ def compared_texts(partitions: Partitions, slug: str, over: str) -> pa.Table:
 
     Raises WarehouseError when a partition cannot be read or was not made.
     """
-    names = ("question_id", "discipline", "text")
     if is_reference(slug):
         return _of_reference(partitions, slug, over)
     if over != "both":
-        return partitions.columns(over, slug, names)
-    return _joined(partitions.columns("questions", slug, names), partitions.columns("answers", slug, ("question_id", "text")))
+        return partitions.columns(over, slug, SIGNED)
+    return _joined(partitions.columns("questions", slug, SIGNED), partitions.columns("answers", slug, ("question_id", "text")))
 
 
 def _of_reference(partitions: Partitions, slug: str, over: str) -> pa.Table:
-    columns = ("question_id", "discipline", "text") if over == "questions" else ("question_id", "discipline", "text", "answer")
-    rows = partitions.columns("references", slug.removeprefix(REFERENCE), columns)
+    rows = partitions.columns("references", slug.removeprefix(REFERENCE), [*SIGNED, *([] if over == "questions" else ["answer"])])
     if over == "questions":
         return rows
-    answers = rows.select(["question_id", "answer"]).rename_columns(["question_id", "text"])
-    asked = rows.select(["question_id", "discipline", "text"])
-    return _joined(asked, answers) if over == "both" else asked.set_column(2, "text", answers["text"])
+    answers = rows.select(["question_id", "discipline", "answer"]).rename_columns(SIGNED)
+    return _joined(rows.select(SIGNED), answers) if over == "both" else answers
 
 
 def _joined(asked: pa.Table, answered: pa.Table) -> pa.Table:

@@ -6,21 +6,29 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gland_assets.core import near
+from gland_assets.core.dedup import text_hash
+from gland_assets.core.hashing import digest
 from gland_assets.core.project import Dedup, Project
+from gland_assets.core.state import PartitionMeta
 from gland_assets.io import minhash, outcomes
-from gland_assets.io.minhash import compute_duplicates, drop_from_index, update_index
+from gland_assets.io.minhash import candidates, compute_duplicates, drop_from_index, full_buckets, update_index
 from gland_assets.io.partitions import Partitions
+from gland_assets.io.signing import sign_questions, signature_table
+from gland_assets.io.texts import compared_texts
 from tests import rows
 from tests.duplicates import Entry, expected
 from tests.io.sessions import session
@@ -28,6 +36,7 @@ from tests.io.sessions import session
 SLUGS = ("algebra", "logic", "optics", "poetry")
 PAIRS = 5
 PROJECT = rows.project(SLUGS)
+DEDUP = Dedup()
 
 
 def pool(rng: Random, families: int) -> list[str]:
@@ -50,9 +59,23 @@ def drawn(slug: str, texts: list[str], rng: Random) -> rows.Made:
     return replace(one, answers=one.answers[rng.random() < 0.2 :])  # some are not made yet
 
 
-def rebuilt(project: Project, made: Iterable[rows.Made]) -> list[tuple[object, ...]]:
-    """What the rule says over the rows that are published."""
-    entries = []
+def refer(folder: Path, name: str, texts: Sequence[str], dedup: Dedup = DEDUP) -> list[Entry]:
+    """Store texts as a reference; what they are compared by. The answers are the texts reversed."""
+    slug, partitions = f"reference:{name}", Partitions(folder)
+    ids = [digest("reference", name, text) for text in texts]
+    given = [{"question_id": one, "discipline": slug, "text": text, "answer": text[::-1]} for one, text in zip(ids, texts, strict=True)]
+    content = digest("reference", dedup.over, texts)
+    partitions.write("references", name, given, PartitionMeta("references", name, content, content, "{}"))
+    signed = signature_table(compared_texts(partitions, slug, dedup.over), dedup)
+    partitions.write("reference_signatures", name, signed, PartitionMeta("reference_signatures", name, content, content, "{}"))
+    return [
+        Entry(one, slug, text, text_hash(text), bands) for one, text, bands in zip(ids, texts, signed["bands"].to_pylist(), strict=True)
+    ]
+
+
+def rebuilt(project: Project, made: Iterable[rows.Made], entries: Sequence[Entry] = ()) -> list[tuple[object, ...]]:
+    """What the rule says over the rows that are published, and references."""
+    entries = [*entries]
     for one in made:
         answered = {answer.question_id for answer in one.answers if answer.failure is None}
         texts = {question.question_id: question.text or "" for question in one.questions}
@@ -74,6 +97,7 @@ def low_bound() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (near, minhash, outcomes):
             patch.setattr(module, "LOOKED_AT", 2)
+        patch.setattr(outcomes, "FEW", 0)  # else so many changes among so few rows would have all compared anew
         yield
 
 
@@ -105,7 +129,8 @@ def test_after_any_edits_the_duplicates_are_those_of_a_rebuild(tmp_path_factory:
     texts = pool(rng, rng.choice([1, 3]))
     made: dict[str, rows.Made] = {}
     slugs: tuple[str, ...] = SLUGS
-    dedup = Dedup()
+    dedup = Dedup(across=rng.random() < 0.5)
+    references: dict[str, list[Entry]] = {}
     for _ in range(7):
         for slug in rng.sample(SLUGS, rng.choice([0, 1, 1, 2])):
             made[slug] = drawn(slug, texts, rng)
@@ -113,11 +138,90 @@ def test_after_any_edits_the_duplicates_are_those_of_a_rebuild(tmp_path_factory:
         if rng.random() < 0.3:
             slugs = tuple(slug for slug in SLUGS if rng.random() < 0.7) or SLUGS[:1]
         if rng.random() < 0.15:
-            dedup = Dedup(threshold=rng.choice([0.5, 0.7, 0.9]))
+            dedup = Dedup(threshold=rng.choice([0.5, 0.7, 0.9]), across=rng.random() < 0.5)
+        if rng.random() < 0.25:
+            references[name := rng.choice("ab")] = refer(folder, name, sorted({rng.choice(texts) for _ in range(rng.randrange(1, 4))}))
+        elif references and rng.random() < 0.2:
+            name, _ = references.popitem()
+            Partitions(folder).path("reference_signatures", name).unlink()
         project = replace(rows.project(slugs), dedup=dedup)
         disturb(folder, rng, slugs)
         compute_duplicates(project, Partitions(folder))
-        assert stands(folder) == rebuilt(project, (made[slug] for slug in slugs if slug in made))
+        held = [entry for entries in references.values() for entry in entries]
+        assert stands(folder) == rebuilt(project, (made[slug] for slug in slugs if slug in made), held)
+
+
+@pytest.mark.parametrize("over", ["answers", "both"])
+def test_answers_or_pairs_are_compared_where_that_is_set(tmp_path: Path, over: Literal["answers", "both"]) -> None:
+    dedup = Dedup(over=over)
+    made = [rows.made(slug, 6) for slug in SLUGS[:2]]
+    answers = list(made[1].answers)
+    answers[2] = replace(answers[2], text=made[0].answers[3].text)
+    made[1] = rows.with_question(replace(made[1], answers=tuple(answers)), 2, text=made[0].questions[3].text if over == "both" else "Else?")
+    made[1] = rows.with_question(made[1], 4, text=made[0].questions[4].text)  # another answer to the same question
+    partitions = Partitions(tmp_path)
+    rows.store(partitions, *made)
+    for slug in SLUGS[:2]:
+        signed, content = sign_questions(partitions, slug, dedup)
+        partitions.write("signatures", slug, signed, PartitionMeta("signatures", slug, content, content, "{}"))
+    compute_duplicates(replace(rows.project(SLUGS[:2]), dedup=dedup), partitions)
+    kept, dropped = sorted([made[0].questions[3].question_id, made[1].questions[2].question_id])
+    assert [(row["question_id"], row["kept_id"], row["kind"]) for row in partitions.rows("duplicates", "all")] == [(dropped, kept, "exact")]
+
+
+@pytest.mark.parametrize("over", ["questions", "answers"])
+def test_what_a_reference_has_is_dropped_whatever_its_id(tmp_path: Path, over: Literal["questions", "answers"]) -> None:
+    dedup = Dedup(over=over)
+    made = rows.made("logic", 4)
+    texts = (
+        [question.text or "" for question in made.questions] if over == "questions" else [(one.text or "")[::-1] for one in made.answers]
+    )
+    partitions = Partitions(tmp_path)
+    rows.store(partitions, made)
+    signed, content = sign_questions(partitions, "logic", dedup)
+    partitions.write("signatures", "logic", signed, PartitionMeta("signatures", "logic", content, content, "{}"))
+    (entry, *_) = refer(tmp_path, "old", texts[1:2], dedup)
+    project = replace(rows.project(["logic"]), dedup=replace(dedup, across=False))
+    compute_duplicates(project, partitions)
+    assert stands(tmp_path) == [(made.questions[1].question_id, entry.question_id, "logic", "reference:old", "exact", 1.0)]
+    partitions.path("reference_signatures", "old").unlink()
+    compute_duplicates(project, partitions)
+    assert stands(tmp_path) == []
+
+
+def test_buckets_of_which_not_all_are_looked_at_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (near, minhash, outcomes):
+        monkeypatch.setattr(module, "LOOKED_AT", 3)
+    hot = " ".join(f"shared{n}" for n in range(20))
+    made = rows.made("logic", 8)
+    for index in range(8):
+        made = rows.with_question(made, index, text=f"{hot} {' '.join(f'own{index}x{n}' for n in range(9))}")
+    rows.store(Partitions(tmp_path), made)
+    project = replace(PROJECT, dedup=Dedup(bands=64, rows=2))
+    signed, content = sign_questions(Partitions(tmp_path), "logic", project.dedup)
+    Partitions(tmp_path).write("signatures", "logic", signed, PartitionMeta("signatures", "logic", content, content, "{}"))
+    assert len(full_buckets(project, tmp_path)) == 0  # there is no index yet
+    compute_duplicates(project, Partitions(tmp_path))
+    assert stands(tmp_path) == []
+    counted = Counter(key for row in signed["bands"].to_pylist() for key in row)
+    assert full_buckets(project, tmp_path).tolist() == sorted(key for key, count in counted.items() if count > 3) != []
+    apart = replace(project, dedup=replace(project.dedup, across=False))
+    compute_duplicates(apart, Partitions(tmp_path))
+    assert full_buckets(apart, tmp_path).tolist() == full_buckets(project, tmp_path).tolist()
+
+
+def test_rows_are_found_by_their_band_keys(tmp_path: Path) -> None:
+    made = [rows.made(slug, 6) for slug in SLUGS]
+    rows.store(Partitions(tmp_path), *made)
+    near_by = rows.with_question(made[1], 2, text=(made[0].questions[3].text or "") + " And why?")
+    rows.store(Partitions(tmp_path), near_by)
+    bands = made[0].signatures[3].bands
+    assert candidates(tmp_path, np.array(bands, dtype=np.uint64)) == []
+    update_index(PROJECT, tmp_path)
+    assert candidates(tmp_path, np.array(bands, dtype=np.uint64)) == [
+        (made[0].questions[3].question_id, "algebra"), (near_by.questions[2].question_id, "logic")
+    ]  # fmt: skip
+    assert candidates(tmp_path, np.array([1, 2], dtype=np.uint64)) == []
 
 
 @pytest.fixture
