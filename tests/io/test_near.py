@@ -140,7 +140,8 @@ def test_after_any_edits_the_duplicates_are_those_of_a_rebuild(tmp_path_factory:
         if rng.random() < 0.15:
             dedup = Dedup(threshold=rng.choice([0.5, 0.7, 0.9]), across=rng.random() < 0.5)
         if rng.random() < 0.25:
-            references[name := rng.choice("ab")] = refer(folder, name, sorted({rng.choice(texts) for _ in range(rng.randrange(1, 4))}))
+            name = rng.choice("ab")
+            references[name] = refer(folder, name, sorted({rng.choice(texts) for _ in range(rng.randrange(1, 4))}))
         elif references and rng.random() < 0.2:
             name, _ = references.popitem()
             Partitions(folder).path("reference_signatures", name).unlink()
@@ -204,10 +205,11 @@ def test_buckets_of_which_not_all_are_looked_at_are_told(tmp_path: Path, monkeyp
     compute_duplicates(project, Partitions(tmp_path))
     assert stands(tmp_path) == []
     counted = Counter(key for row in signed["bands"].to_pylist() for key in row)
-    assert full_buckets(project, tmp_path).tolist() == sorted(key for key, count in counted.items() if count > 3) != []
+    full = sorted(key for key, count in counted.items() if count > 3)
+    assert full_buckets(project, tmp_path).tolist() == full != []
     apart = replace(project, dedup=replace(project.dedup, across=False))
     compute_duplicates(apart, Partitions(tmp_path))
-    assert full_buckets(apart, tmp_path).tolist() == full_buckets(project, tmp_path).tolist()
+    assert full_buckets(apart, tmp_path).tolist() == full
 
 
 def test_rows_are_found_by_their_band_keys(tmp_path: Path) -> None:
