@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gland_assets.core import likeness
 from gland_assets.core import shares as module
 from gland_assets.core.likeness import Likeness, Sieved
 from gland_assets.core.project import Dedup
@@ -62,13 +63,20 @@ def test_buckets_are_told_by_kind_and_their_members_by_row() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.randoms(use_true_random=False), st.sampled_from([0.3, 0.5, 0.7, 1.0]), st.integers(1, 3), st.sampled_from([1, 2, 1 << 16]))
-def test_the_sieve_lets_through_all_that_is_alike(rng: Random, threshold: float, ngram: int, marks: int) -> None:
+@given(
+    st.randoms(use_true_random=False),
+    st.sampled_from([0.3, 0.5, 0.7, 1.0]),
+    st.integers(1, 3),
+    st.sampled_from([2, 4, 1 << 16]),
+    st.sampled_from([0, 5, 1024]),
+)
+def test_the_sieve_lets_through_all_that_is_alike(rng: Random, threshold: float, ngram: int, marks: int, widest: int) -> None:
     """However few marks there are, and with words that come again."""
     dedup = Dedup(threshold=threshold, ngram=ngram)
-    texts = [" ".join(rng.choices("abcd", k=rng.randrange(1, 14))) for _ in range(12)]
+    texts = [" ".join(rng.choices("abcd", k=rng.randrange(1, 14))) for _ in range(12)] + ["?!"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gland_assets.core.likeness.MARKS", marks)
+        patch.setattr(likeness, "MARKS", marks)
+        patch.setattr(likeness, "WIDEST", widest)
         sieved, plain = Sieved(texts, dedup), Likeness(texts.__getitem__, dedup)
         for one in range(len(texts)):
             assert sieved.first(one, range(one)) == plain.first(one, range(one))
