@@ -7,7 +7,7 @@ from gland_assets.assets.partitions import by_discipline
 from gland_assets.assets.provenance import parents, shared_tags
 from gland_assets.core.errors import WarehouseBusy
 from gland_assets.io.builder import Builder
-from gland_assets.io.minhash import compute_duplicates, update_index
+from gland_assets.io.minhash import compute_duplicates, full_buckets, update_index
 from gland_assets.io.partitions import ALL
 from gland_assets.io.references import sign_references
 from gland_assets.io.signing import sign_questions
@@ -35,20 +35,20 @@ def signatures(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builde
     **described("duplicates", "cleaning", {"python", "duckdb"}),
 )
 def duplicates(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder]) -> dg.MaterializeResult:
-    """Exact and near duplicates within and across disciplines, and which question is kept; leaves the MinHash index in minhash.duckdb."""
+    """Exact and near duplicates within and across disciplines, and which question is kept; leaves minhash.duckdb."""
     sign_references(build.project, build.partitions)
     meta = compute_duplicates(build.project, build.partitions, build.build_id)
     try:
         update_index(build.project, build.warehouse)
-        index = "up to date"
+        index, full = "up to date", f"{len(full_buckets(build.project, build.warehouse)):,}"
     except WarehouseBusy as busy:  # somebody is reading it; what is kept does not depend on it
-        index = f"put off: {busy}"
+        index, full = f"put off: {busy}", "not known"
     rows = build.partitions.rows("duplicates", ALL)
     dropped = {row["question_id"] for row in rows}
     lost = [row for row in rows if row["kept_id"] in dropped]
     return dg.MaterializeResult(
         data_version=dg.DataVersion(meta.content_hash),
         tags=shared_tags(build.project, "duplicates", meta.fingerprint),
-        metadata={**told_duplicates(rows), "index": index, "threshold": build.project.dedup.threshold},
+        metadata={**told_duplicates(rows), "index": index, "buckets_not_all_looked_at": full, "threshold": build.project.dedup.threshold},
         check_results=[dg.AssetCheckResult(passed=not lost, check_name="kept_stand", metadata={"dropped": len(rows), "lost": len(lost)})],
     )

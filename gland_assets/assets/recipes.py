@@ -11,7 +11,7 @@ OWNERS = ["team:dataset"]
 DECIDES = {
     **dict.fromkeys(DECLARED, "the node as it is declared"),
     "signatures": "the settings of [dedup]",
-    "duplicates": "the threshold of [dedup], and which disciplines there are",
+    "duplicates": "the threshold of [dedup], whether across disciplines, and which disciplines there are",
     "dataset": "the declared tree",
 }
 OTHERWISE = "prompt texts, model and every setting that touches them"

@@ -128,6 +128,8 @@ class Dedup:
     seed: int = 1
     bands: int = 25
     rows: int = 5  # rows a band
+    over: Literal["questions", "answers", "both"] = "questions"  # which text of a pair is compared; both: the two as one
+    across: bool = True  # False: duplicates are looked for within each discipline alone
 
 
 @dataclass(frozen=True, slots=True)

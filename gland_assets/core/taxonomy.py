@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -173,6 +173,8 @@ class DedupTable(Table):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
     bands: Annotated[int, Field(ge=1, le=4096)] | None = None
     rows: Annotated[int, Field(ge=1, le=4096)] | None = None
+    over: Literal["questions", "answers", "both"] | None = None
+    across: bool | None = None
 
 
 class DecontaminateTable(Table):
