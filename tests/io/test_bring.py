@@ -166,7 +166,7 @@ FAULTS: list[tuple[str, bytes, str]] = [
     ("a.jsonl", b'{\n  "prompt": "q"\n}\n', "a.jsonl:1: is not JSON: "),
     ("a.csv", b"question\nq\nr\xe9\n", "a.csv:3: byte 0xe9 is not UTF-8; save"),
     ("a.csv.gz", b"question\nq\n", "a.csv.gz cannot be read: "),
-    ("a.csv.gz", gzip.compress(b"question\nq\n" * 99)[:-20], "a.csv.gz cannot be read: "),
+    ("a.csv.gz", gzip.compress(b"question\nq\n" * 99, mtime=0)[:-20], "a.csv.gz cannot be read: "),
     ("a.parquet", b"PAR1 and no more", "a.parquet cannot be read: "),
     ("a.txt", b"q", "a.txt: its name ends neither in .jsonl"),
 ]
