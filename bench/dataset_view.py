@@ -69,12 +69,11 @@ def main(pairs: int, folder: Path) -> None:
     project = rows.project(slugs, pairs=pairs // DISCIPLINES)
     partitions = Partitions(folder)
     published = DuckDBResource(database=str(folder / "gland.duckdb"))
-    index = DuckDBResource(database=str(folder / "minhash.duckdb"))
     steps: dict[str, Callable[[], object]] = {
         "read all footers": partitions.metas,
         "compute duplicates": lambda: compute_duplicates(project, partitions),
         "compute duplicates again": lambda: compute_duplicates(project, partitions),
-        "minhash.duckdb": lambda: update_index(project, folder, index),
+        "minhash.duckdb": lambda: update_index(project, folder),
         "publish all": lambda: publish(project, folder, published),
         "publish again, nothing changed": lambda: publish(project, folder, published),
         "change one discipline's answers": lambda: change(partitions, slugs[7], pairs // DISCIPLINES),

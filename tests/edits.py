@@ -285,7 +285,7 @@ ROUNDS = {
                 stand=dict.fromkeys(SLUGS, ("answers", "contamination")),
             ),
             Edit(
-                "`ngram`, `num_perm`, `seed`, `bands` or `rows` of `[dedup]`",
+                "`ngram`, `num_perm`, `seed`, `bands`, `rows` or `over` of `[dedup]`",
                 {"[defaults]": "[dedup]\nngram = 4\n[defaults]"},
                 {slug: {"signatures": "stale: ngram 3 → 4"} for slug in SLUGS},
             ),

@@ -31,7 +31,7 @@ ELSEWHERE = {
     "a field's or subfield's `name`, its slug kept",
     "a discipline removed",
     "a discipline put back",
-    "`threshold` of `[dedup]`",
+    "`threshold` or `across` of `[dedup]`",
     "a set of `[decontaminate]` added, taken out, changed in its settings or in what its files hold",
     "code that leaves the recipe versions alone",
     "an edit undone before a build",
@@ -39,6 +39,7 @@ ELSEWHERE = {
     "questions or pairs imported into a discipline",
     "the same file imported again",
     "an import taken back",
+    "a reference imported or taken back",
 }
 """Rows of the document with a test of their own."""
 RAISED = """from gland_assets.core.levels import RECIPE_VERSION
@@ -229,13 +230,15 @@ def test_a_plan_of_moved_nodes_reads_as_what_it_is(quiet: Path, base: Base) -> N
     )
 
 
-def test_the_threshold_touches_duplicates_alone(quiet: Path, base: Base, server: ModelServer) -> None:
-    for change, because in (({"[defaults]": "[dedup]\nthreshold = 0.5\n[defaults]"}, "0.7 → 0.5"), ({}, "0.5 → 0.7")):
+def test_threshold_and_across_touch_duplicates_alone(quiet: Path, base: Base, server: ModelServer) -> None:
+    steps = (("threshold = 0.5", ["threshold 0.7 → 0.5"]), ("across = false", ["across True → False", "threshold 0.5 → 0.7"]))
+    for setting, because in steps:
+        change = {"[defaults]": f"[dedup]\n{setting}\n[defaults]"}
         base.undo(quiet)
         edit(quiet, base, change)
         planned = plan(quiet)
         assert (late(planned), planned["requests"]["calls"]) == ({}, 0)
-        assert planned["duplicates"] == {"state": "stale", "because": [f"threshold {because}"]}
+        assert planned["duplicates"] == {"state": "stale", "because": because}
         before = Partitions(quiet / "warehouse").meta("duplicates", ALL)
         assert "Nothing to ask for" in gland(quiet, "build", "--yes").out
         assert Partitions(quiet / "warehouse").meta("duplicates", ALL) != before

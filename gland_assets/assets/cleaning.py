@@ -9,7 +9,7 @@ from gland_assets.core.errors import WarehouseBusy
 from gland_assets.io.auditing import DUPLICATES_CHECKS, check_duplicates
 from gland_assets.io.builder import Builder
 from gland_assets.io.contamination import find_leaks
-from gland_assets.io.minhash import compute_duplicates, update_index
+from gland_assets.io.minhash import NO_KEYS, compute_duplicates, full_buckets, update_index
 from gland_assets.io.partitions import ALL
 from gland_assets.io.references import sign_references
 from gland_assets.io.signing import sign_questions
@@ -46,18 +46,18 @@ def contamination(context: dg.AssetExecutionContext, build: dg.ResourceParam[Bui
     **described("duplicates", "cleaning", {"python", "duckdb"}),
 )
 def duplicates(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder]) -> dg.MaterializeResult:
-    """Exact and near duplicates within and across disciplines, and which question is kept; leaves the MinHash index in minhash.duckdb."""
+    """Exact and near duplicates within and across disciplines, and which question is kept; leaves minhash.duckdb."""
     sign_references(build.project, build.partitions)
     meta = compute_duplicates(build.project, build.partitions, build.build_id)
     try:
         update_index(build.project, build.warehouse)
-        index = "up to date"
+        index, full = "up to date", full_buckets(build.project, build.warehouse)
     except WarehouseBusy as busy:  # somebody is reading it; what is kept does not depend on it
-        index = f"put off: {busy}"
+        index, full = f"put off: {busy}", NO_KEYS
     rows = build.partitions.rows("duplicates", ALL)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(meta.content_hash),
         tags=shared_tags(build.project, "duplicates", meta.fingerprint),
         metadata={**told_duplicates(rows), "index": index, "threshold": build.project.dedup.threshold},
-        check_results=[check_result(outcome) for outcome in check_duplicates(build.project, build.partitions, rows)],
+        check_results=[check_result(outcome) for outcome in check_duplicates(build.project, build.partitions, rows, full)],
     )

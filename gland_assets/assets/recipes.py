@@ -12,7 +12,7 @@ DECIDES = {
     **dict.fromkeys(DECLARED, "the node as it is declared"),
     "signatures": "the settings of [dedup]",
     "contamination": "the benchmark sets of [decontaminate], their rules and what their files hold",
-    "duplicates": "the threshold of [dedup], and which disciplines there are",
+    "duplicates": "the threshold of [dedup], whether across disciplines, and which disciplines there are",
     "dataset": "the declared tree",
 }
 OTHERWISE = "prompt texts, model and every setting that touches them"

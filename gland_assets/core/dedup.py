@@ -1,4 +1,4 @@
-"""Near duplicates: normalised text, word shingles, MinHash signatures and bands, and which question of several alike is kept.
+"""What texts are compared by: normalised text, word shingles, MinHash signatures and bands.
 
 Words are the runs of `\\w+` in `str.lower()` of the text (Unicode, not `bytes.lower()`); a shingle is `ngram` words joined by one space.
 A signature equals datasketch 2.0's MinHash, scheme affine32 with MurmurHash3 x86 32 (seed 0) as its hash, updated with every shingle's
@@ -8,8 +8,7 @@ UTF-8 bytes.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -18,19 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.project import Dedup
-from gland_assets.core.records import Duplicate
 from gland_assets.core.shingling import UInt32s, fmix32, shingle_hashes
 
 UInt64s = NDArray[np.uint64]
-
-LOOKED_AT = 64
-"""Kept questions looked at in one bucket: templated questions share bands by the thousand."""
 
 CHARACTERS = 1 << 19  # of text signed at once
 TOGETHER = 1024  # pieces of texts permuted at once: with the next, half a megabyte at the most, which stays in the cache
 PIECE = 128  # shingles
 LAID = 1 << 16  # shingles that several permutations are taken of at once, where there are fewer
-REMEMBERED = 20_000  # shingle sets held while duplicates are looked for
 
 _WORD = re.compile(r"\w+")
 _SPACING = b"\t\n\v\f\r\x1c\x1d\x1e\x1f"  # what `str.split` parts words at in ASCII, the space aside
@@ -72,7 +66,15 @@ def shingles(text: str, ngram: int) -> frozenset[str]:
     return frozenset(" ".join(found[i : i + ngram]) for i in range(max(1, len(found) - ngram + 1)))
 
 
-def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+def word_tuples(text: str, ngram: int) -> frozenset[tuple[str, ...]]:
+    """`shingles` with their words apart, which is cheaper: no word has a space in it, so two are the same in both or in neither."""
+    words = _WORD.findall(text.lower())
+    if len(words) < ngram:
+        return frozenset([tuple(words)] if words else [])
+    return frozenset(zip(*(words[place:] for place in range(ngram)), strict=False))
+
+
+def jaccard(one: frozenset[Hashable], other: frozenset[Hashable]) -> float:
     """Shared shingles over all shingles, 0 to 1; 0 when both are empty."""
     shared = len(one & other)
     everything = len(one) + len(other) - shared
@@ -177,88 +179,6 @@ def _stretches(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
         end = max(begin + 1, int(np.searchsorted(ends, before + CHARACTERS, side="right")))
         yield begin, end
         begin = end
-
-
-class Entry(NamedTuple):
-    """A question as it is compared. `bands` is empty for a text without a word; `publishable` is False for one that failed."""
-
-    question_id: str
-    discipline: str
-    text: str
-    text_hash: str
-    bands: Sequence[int] | UInt64s
-    publishable: bool = True
-
-
-def find_duplicates(entries: Iterable[Entry], settings: Dedup) -> list[Duplicate]:
-    """Which questions are dropped and the kept one each duplicates, in order of question id, whatever the order of `entries`.
-
-    In order of id, a question is dropped when a kept one has its text hash, or shares a bucket with it and has exact Jaccard at or above
-    the threshold; at most LOOKED_AT kept ones are looked at in a bucket. What is not publishable is neither kept nor dropped.
-    """
-    ordered = sorted((entry for entry in entries if entry.publishable), key=lambda entry: entry.question_id)
-    first_of: dict[str, int] = {}
-    leaders = [index for index, entry in enumerate(ordered) if first_of.setdefault(entry.text_hash, index) == index]
-    near = _near([ordered[index] for index in leaders], settings)
-    dropped = []
-    for index, entry in enumerate(ordered):
-        leader = first_of[entry.text_hash]
-        found = near.get(ordered[leader].question_id)
-        if found is not None:  # also for the exact copies of a dropped question: they duplicate the one that was kept
-            kept, similarity = found
-            dropped.append(_duplicate(entry, kept, "near", similarity))
-        elif leader != index:
-            dropped.append(_duplicate(entry, ordered[leader], "exact", 1.0))
-    return dropped
-
-
-def _duplicate(entry: Entry, kept: Entry, kind: str, similarity: float) -> Duplicate:
-    return Duplicate(entry.question_id, kept.question_id, entry.discipline, kept.discipline, kind, similarity)
-
-
-def _near(entries: Sequence[Entry], settings: Dedup) -> dict[str, tuple[Entry, float]]:
-    """Dropped question id -> (kept entry, similarity), over entries in order of id with no two text hashes alike."""
-
-    @lru_cache(maxsize=REMEMBERED)
-    def shingled(index: int) -> frozenset[str]:
-        return shingles(entries[index].text, settings.ngram)
-
-    kept_in: defaultdict[int, list[int]] = defaultdict(list)
-    dropped: dict[str, tuple[Entry, float]] = {}
-    for index, keys in _shared_buckets(entries).items():
-        candidates = sorted({candidate for key in keys for candidate in kept_in[key]})
-        mine = shingled(index) if candidates else frozenset()
-        for candidate in candidates:
-            theirs = shingled(candidate)
-            if min(len(mine), len(theirs)) < settings.threshold * max(len(mine), len(theirs)):
-                continue  # too unlike in size to reach the threshold
-            similarity = jaccard(mine, theirs)
-            if similarity >= settings.threshold:
-                dropped[entries[index].question_id] = entries[candidate], similarity
-                break
-        else:
-            for key in keys:
-                if len(kept_in[key]) < LOOKED_AT:
-                    kept_in[key].append(index)
-    return dropped
-
-
-def _shared_buckets(entries: Sequence[Entry]) -> dict[int, list[int]]:
-    """Index of an entry -> its band keys that another entry has too, for the entries that have any. Most keys stand alone."""
-    lengths = np.fromiter((len(entry.bands) for entry in entries), dtype=np.int64, count=len(entries))
-    if not lengths.any():
-        return {}
-    keys = np.concatenate([np.asarray(entry.bands, dtype=np.uint64) for entry in entries if len(entry.bands)])
-    owners = np.repeat(np.arange(len(entries)), lengths)
-    order = np.argsort(keys, kind="stable")
-    same = keys[order][1:] == keys[order][:-1]
-    shared = np.zeros(len(keys), dtype=bool)
-    shared[order[1:][same]] = True
-    shared[order[:-1][same]] = True
-    found: defaultdict[int, list[int]] = defaultdict(list)
-    for owner, key in zip(owners[shared].tolist(), keys[shared].tolist(), strict=True):
-        found[owner].append(key)
-    return found
 
 
 @lru_cache(maxsize=4)

@@ -30,6 +30,12 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     "dataset": (*DECLARED, *GENERATED, "signatures", "contamination", "duplicates"),
 }
 
+
+def upstream(level: str, over: str) -> tuple[str, ...]:
+    """What a level is made from where duplicates are looked for `over` questions, answers or both. Lineage shows UPSTREAM."""
+    return ("questions", "answers") if level == "signatures" and over != "questions" else UPSTREAM[level]
+
+
 TURNS = {"subjects": 2, "syllabi": 2, "questions": 1, "answers": 1}
 """Calls that a row takes when no reply is rejected: in two turns the second reads what the first has written."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from gland_assets.core.hashing import digest
-from gland_assets.core.levels import PARTITIONED, RECIPE_VERSION, UPSTREAM
+from gland_assets.core.levels import PARTITIONED, RECIPE_VERSION, UPSTREAM, upstream
 from gland_assets.core.project import Discipline, Project
 from gland_assets.core.recipes import changes, declared_content_hash, declared_rows, fingerprint, recipe
 from gland_assets.core.state import PartitionMeta
@@ -104,13 +104,13 @@ def _partition_plan(
     meta = metas.get((level, slug))
     if meta is None:
         return PartitionPlan(level, slug, "missing", ("not made yet",))
-    now = recipe(project, level, discipline, imported(metas, slug))
-    late = [_is_late(name) for name in UPSTREAM[level] if name not in above]
+    now, needed = recipe(project, level, discipline, imported(metas, slug)), upstream(level, project.dedup.over)
+    late = [_is_late(name) for name in needed if name not in above]
     again = meta.unanswered or (retry_failures and meta.unusable)
-    if not late and not again and fingerprint(now, {name: above[name] for name in UPSTREAM[level]}) == meta.fingerprint:
+    if not late and not again and fingerprint(now, {name: above[name] for name in needed}) == meta.fingerprint:
         return PartitionPlan(level, slug, "fresh")
-    stands = {name: there.content_hash for name in UPSTREAM[level] if (there := metas.get((name, slug)))}
-    known = stands | {name: above[name] for name in UPSTREAM[level] if name in above}
+    stands = {name: there.content_hash for name in needed if (there := metas.get((name, slug)))}
+    known = stands | {name: above[name] for name in needed if name in above}
     because = changes(json.loads(meta.recipe), now)
     because += [f"{name} changed" for name, content in known.items() if meta.upstream.get(name) != content]
     if meta.unanswered:
@@ -140,12 +140,13 @@ def _is_late(level: str) -> str:
 
 def dedup_recipe(project: Project) -> dict[str, Any]:
     """Everything that decides how `duplicates` is made, what it compares aside."""
-    return {"version": RECIPE_VERSION["duplicates"], "threshold": project.dedup.threshold}
+    return {"version": RECIPE_VERSION["duplicates"], "threshold": project.dedup.threshold, "across": project.dedup.across}
 
 
 def dedup_fingerprint(project: Project, metas: Metas) -> str:
     """What `duplicates` would be made from: its recipe and the content of every partition it compares."""
-    return digest("duplicates", dedup_recipe(project), _hashes(project, metas, UPSTREAM["duplicates"], "content_hash"))
+    references = sorted([name, meta.content_hash] for (asset, name), meta in metas.items() if asset == "reference_signatures")
+    return digest("duplicates", dedup_recipe(project), _hashes(project, metas, UPSTREAM["duplicates"], "content_hash"), *references)
 
 
 def dataset_fingerprint(project: Project, metas: Metas) -> str:

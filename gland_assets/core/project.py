@@ -129,6 +129,8 @@ class Dedup:
     bands: int = 25
     rows: int = 5  # rows a band
     rate: tuple[float, float] = (0.0, 0.5)  # least and most of a discipline's answered questions that may be dropped; else a check warns
+    over: Literal["questions", "answers", "both"] = "questions"  # which text of a pair is compared; both: the two as one
+    across: bool = True  # False: duplicates are looked for within each discipline alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,7 @@ def recipe(project: Project, level: str, discipline: Discipline, imported: str |
         given = {"imported": imported} if imported and level in TAKE_IN else {}
         return base | _stage_recipe(project, level, discipline) | given
     if level == "signatures":
-        dedup = project.dedup
-        return base | {"ngram": dedup.ngram, "num_perm": dedup.num_perm, "seed": dedup.seed, "bands": dedup.bands, "rows": dedup.rows}
+        return base | {name: getattr(project.dedup, name) for name in ("ngram", "num_perm", "seed", "bands", "rows", "over")}
     if level == "contamination":
         return base | {"benchmarks": {declared.name: _looked_for(declared) for declared in project.decontaminate}}
     return base | {"node": _node(declared_rows(project, discipline.slug)[level])}

@@ -163,7 +163,7 @@ INSTRUCTIONS = (
 
 FILTERS = (
     Table(
-        "signatures", "one row a question with text: its text hash. MinHash values and bands stand in minhash.duckdb", "signatures",
+        "signatures", "one row a question with text: its text hash; bands stand in minhash.duckdb", "signatures",
         (
             Column("question_id", "text", "the question"),
             DISCIPLINE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -177,6 +177,8 @@ class DedupTable(Table):
     bands: Annotated[int, Field(ge=1, le=4096)] | None = None
     rows: Annotated[int, Field(ge=1, le=4096)] | None = None
     rate: Annotated[list[Share], Field(min_length=2, max_length=2), AfterValidator(_in_order)] | None = None
+    over: Literal["questions", "answers", "both"] | None = None
+    across: bool | None = None
 
 
 class RuleTable(Table):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from gland_assets.core.audit import Alike, Rate, alike, outside, rates, sample
+from gland_assets.core.audit import Alike, alike, outside, rates, sample
 from gland_assets.core.checks import CheckOutcome
+from gland_assets.core.dedup import UInt64s
 from gland_assets.core.project import Project
 from gland_assets.io.partitions import Partitions
+from gland_assets.io.texts import compared_texts
 
 SHOWN = 3  # examples of what a check found
+NOBODY = pa.array([], pa.string())
 
 DUPLICATES_CHECKS = {
     "kept_stand": "Every dropped question names a kept one, which is not dropped itself.",
@@ -26,44 +31,46 @@ DUPLICATES_CHECKS = {
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What an audit saw. `missed` are pairs of kept questions at or above the threshold."""
+    """What an audit saw: kept pairs at or above the threshold. `at_bound` are those in a bucket not all of which is looked at."""
 
     questions: int
     disciplines: int
     missed: tuple[Alike, ...]
+    at_bound: tuple[Alike, ...]
 
 
-def answered(project: Project, partitions: Partitions) -> dict[str, int]:
-    """Discipline -> questions with an answer, failed ones left out. Raises as `Partitions.metas`."""
+def _answered(project: Project, partitions: Partitions) -> dict[str, int]:
+    """Discipline -> questions with an answer, of those that are compared: failed ones left out."""
     metas = partitions.metas()
-    return {slug: meta.rows - meta.failed for slug in project.index() if (meta := metas.get(("answers", slug)))}
+    compared = (slug for slug in project.index() if ("signatures", slug) in metas)
+    return {slug: meta.rows - meta.failed for slug in compared if (meta := metas.get(("answers", slug)))}
 
 
-def dropped_shares(project: Project, partitions: Partitions, dropped: Sequence[Mapping[str, Any]]) -> list[Rate]:
-    """The share of every discipline's answered questions that are among the `dropped` rows of duplicates, the highest first."""
-    return rates(answered(project, partitions), (row["discipline"] for row in dropped))
+def audit(project: Project, partitions: Partitions, dropped: Sequence[Mapping[str, Any]], full: UInt64s) -> Audited:
+    """Compare kept questions of some disciplines, drawn by the project's seed, each with each.
 
-
-def audit(project: Project, partitions: Partitions, dropped: Sequence[Mapping[str, Any]]) -> Audited:
-    """Compare kept questions of some disciplines, drawn by the project's seed, each with each. `dropped`: the rows of duplicates.
-
-    Raises DamagedPartition when one of theirs cannot be read.
+    `dropped`: the rows of duplicates; `full`: band keys of the buckets at the bound. Raises DamagedPartition when a partition cannot be read.
     """
     gone = Counter(row["discipline"] for row in dropped)
-    drawn = sample({slug: count - gone[slug] for slug, count in answered(project, partitions).items()}, project.seed)
+    drawn = sample({slug: count - gone[slug] for slug, count in _answered(project, partitions).items()}, project.seed)
     lost = {row["question_id"] for row in dropped}
+    home, texts = {}, []
     for slug in drawn:
-        lost.update(partitions.columns("contamination", slug, ("question_id",))["question_id"].to_pylist())
-    texts = [(identity, text) for slug in drawn for identity, text in _standing(partitions, slug) if identity not in lost]
-    return Audited(len(texts), len(drawn), tuple(alike(texts, project.dedup)))
+        for identity, text in _publishable(project, partitions, slug):
+            if identity not in lost:
+                home[identity] = slug
+                texts.append((identity, text))
+    found = [pair for pair in alike(texts, project.dedup) if project.dedup.across or home[pair.one] == home[pair.other]]
+    keys = _band_keys(partitions, {home[identity] for pair in found for identity in (pair.one, pair.other)})
+    hidden = [pair for pair in found if np.isin(np.intersect1d(keys[pair.one], keys[pair.other]), full).any()]
+    return Audited(len(texts), len(drawn), tuple(pair for pair in found if pair not in hidden), tuple(hidden))
 
 
-def check_duplicates(project: Project, partitions: Partitions, dropped: Sequence[Mapping[str, Any]]) -> list[CheckOutcome]:
-    """The outcomes of DUPLICATES_CHECKS over the rows of duplicates. Raises as `audit`."""
+def check_duplicates(project: Project, partitions: Partitions, dropped: Sequence[Mapping[str, Any]], full: UInt64s) -> list[CheckOutcome]:
+    """The outcomes of DUPLICATES_CHECKS over the rows of duplicates. Arguments and errors as of `audit`."""
     lost = {row["question_id"] for row in dropped} & {row["kept_id"] for row in dropped}
-    shares = dropped_shares(project, partitions, dropped)
-    beyond = outside(shares, project.dedup)
-    seen = audit(project, partitions, dropped)
+    beyond = outside(rates(_answered(project, partitions), (row["discipline"] for row in dropped)), project.dedup)
+    seen = audit(project, partitions, dropped, full)
     worst = [f"{rate.discipline} {rate.share:.1%}" for rate in beyond]
     pairs = [f"{pair.one} {pair.other} {pair.similarity:.3f}" for pair in seen.missed]
     least, most = project.dedup.rate
@@ -76,16 +83,33 @@ def check_duplicates(project: Project, partitions: Partitions, dropped: Sequence
         ),
         CheckOutcome(
             "audit_finds_none", not pairs,
-            {"questions": seen.questions, "disciplines": seen.disciplines, "pairs": len(pairs), "examples": ", ".join(pairs[:SHOWN])},
+            {
+                "questions": seen.questions, "disciplines": seen.disciplines, "pairs": len(pairs), "at_bound": len(seen.at_bound),
+                "buckets_at_bound": len(full), "examples": ", ".join(pairs[:SHOWN]),
+            },
             error=False,
         ),
     ]  # fmt: skip
 
 
-def _standing(partitions: Partitions, slug: str) -> list[tuple[str, str]]:
-    """Question id and text of every answered question of a discipline."""
+def _publishable(project: Project, partitions: Partitions, slug: str) -> list[tuple[str, str]]:
+    """Question id and compared text of every answered question of a discipline that repeats no benchmark."""
     answers = partitions.columns("answers", slug, ("question_id", "text"))
-    asked = partitions.columns("questions", slug, ("question_id", "text"))
-    standing = answers.filter(pc.is_valid(answers["text"]))["question_id"]
-    stands = asked.filter(pc.and_(pc.is_valid(asked["text"]), pc.is_in(asked["question_id"], standing)))
-    return list(zip(stands["question_id"].to_pylist(), stands["text"].to_pylist(), strict=True))
+    leaked = (
+        partitions.columns("contamination", slug, ("question_id",))["question_id"] if partitions.meta("contamination", slug) else NOBODY
+    )
+    texts = compared_texts(partitions, slug, project.dedup.over)
+    identities, standing = texts["question_id"], answers.filter(pc.is_valid(answers["text"]))["question_id"]
+    stands = pc.and_not(pc.and_(pc.is_valid(texts["text"]), pc.is_in(identities, standing)), pc.is_in(identities, leaked))
+    kept = texts.filter(stands)
+    return list(zip(kept["question_id"].to_pylist(), kept["text"].to_pylist(), strict=True))
+
+
+def _band_keys(partitions: Partitions, slugs: Iterable[str]) -> dict[str, UInt64s]:
+    """Question id -> band keys, of disciplines."""
+    found: dict[str, UInt64s] = {}
+    for slug in slugs:
+        signed = partitions.columns("signatures", slug, ("question_id", "bands"))
+        keys = (np.asarray(bands, dtype=np.uint64) for bands in signed["bands"].to_pylist())
+        found.update(zip(signed["question_id"].to_pylist(), keys, strict=True))
+    return found

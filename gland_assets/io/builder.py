@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gland_assets import __version__
 from gland_assets.core.errors import DamagedPartition, Stopped, WarehouseError
 from gland_assets.core.hashing import canonical, digest
-from gland_assets.core.levels import UPSTREAM
+from gland_assets.core.levels import upstream
 from gland_assets.core.making import Making
 from gland_assets.core.progress import Asked, LevelDone, Resting
 from gland_assets.core.project import Discipline, Project
@@ -226,13 +226,13 @@ class Builder:
         with self._locked(slug):
             given = meta_of(self.partitions, slug)
             made_by = recipe(self.project, level, self.discipline(slug), given.content_hash if given else None)
-            upstream = {name: self._upstream(name, slug, level) for name in UPSTREAM[level]}
-            wanted = fingerprint(made_by, upstream)
+            made_of = {name: self._upstream(name, slug, level) for name in upstream(level, self.project.dedup.over)}
+            wanted = fingerprint(made_by, made_of)
             known = self._known(level, slug, wanted)
             if known:
                 return self._told(known)
             rows, content, told = make()
-            meta = PartitionMeta(level, slug, wanted, content, canonical(made_by), upstream, **told)
+            meta = PartitionMeta(level, slug, wanted, content, canonical(made_by), made_of, **told)
             return self._told(self._write(level, slug, rows, meta))
 
     def _told(self, outcome: Outcome) -> Outcome:

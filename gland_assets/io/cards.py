@@ -111,9 +111,11 @@ def _settings(project: Project) -> Iterable[str]:
         used = sorted({_sampling(discipline.settings.stages[stage]) for discipline in project.disciplines()})
         yield f"{stage}: " + "; or ".join(used)
     dedup = project.dedup
+    compared = {"both": "questions with their answers"}.get(dedup.over, dedup.over)
+    within = "" if dedup.across else ", within each discipline"
     yield (
-        f"near duplicates dropped at Jaccard {dedup.threshold} over word {dedup.ngram}-grams "
-        f"(MinHash, {dedup.num_perm} permutations, {dedup.bands} bands of {dedup.rows})"
+        f"near duplicates of {compared} dropped at Jaccard {dedup.threshold} over word {dedup.ngram}-grams "
+        f"(MinHash, {dedup.num_perm} permutations, {dedup.bands} bands of {dedup.rows}){within}"
     )
 
 

@@ -1,47 +1,60 @@
-"""Near duplicates found from the stored signatures without a lock, and the MinHash index minhash.duckdb, kept by discipline."""
+"""Near duplicates over all disciplines, and the MinHash index minhash.duckdb that they rest on, kept by discipline.
+
+The index holds what was compared and what came of it, and changes in one transaction: whatever cuts a build off, it agrees with itself,
+and the next build looks again from what has changed since. Where it is held by somebody or cannot be written, all is compared anew from the
+partitions, which comes to the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
-from gland_assets.core.dedup import Entry, find_duplicates
-from gland_assets.core.errors import DamagedDatabase
+from gland_assets.core.dedup import UInt64s
+from gland_assets.core.errors import DamagedDatabase, DamagedPartition, WarehouseError
 from gland_assets.core.hashing import canonical
+from gland_assets.core.levels import REFERENCE
+from gland_assets.core.near import LOOKED_AT
 from gland_assets.core.plan import Metas, dedup_fingerprint, dedup_recipe
 from gland_assets.core.project import Project
-from gland_assets.core.recipes import content_hash
-from gland_assets.core.records import to_row
+from gland_assets.core.records import CONTENT, Duplicate
+from gland_assets.core.shares import Sought
 from gland_assets.core.state import PartitionMeta
-from gland_assets.io.database import WAIT_S, duckdb_resource, opened, opened_to_read, opened_to_write, refused, stands
+from gland_assets.io.compared import COMPARED, made_from, signed_as, stored_rows, view_compared
+from gland_assets.io.database import WAIT_S, opened_to_read, opened_to_write, refused, stands
 from gland_assets.io.live import steady
+from gland_assets.io.outcomes import TABLES, duplicates_of, full, holders, settle_all, settle_changed
 from gland_assets.io.partitions import ALL, Partitions
-from gland_assets.io.parts import PARTS, attached, load, read_afresh, taxonomy_table, view_partitions, write_empties
+from gland_assets.io.parts import attached, write_empties
+from gland_assets.io.signing import table_hash
 from gland_assets.io.sql import query
-
-if TYPE_CHECKING:
-    from dagster_duckdb import DuckDBResource
+from gland_assets.io.texts import Texts, is_reference
 
 INDEX = "minhash.duckdb"
+NO_KEYS: UInt64s = np.empty(0, dtype=np.uint64)
+T = TypeVar("T")
 
-COMPARED = ("signatures", "questions", "answers", "contamination")
-"""The assets that say which questions are duplicates."""
 
-_TABLES = {
-    "parts": "discipline text, stamp text",
-    "signatures": "question_id text, discipline text, text_hash text, signature uinteger[]",
-    "bands": "band integer, key ubigint, question_id text, discipline text",
-}
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What an update of the index did: disciplines whose rows were looked at again, and disciplines whose rows dropped out."""
+
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 def compute_duplicates(project: Project, partitions: Partitions, build_id: str = "") -> PartitionMeta:
-    """Bring duplicates/all.parquet up to date with what is stored of the COMPARED assets; returns at once when it is.
+    """Bring duplicates/all.parquet up to date with what is stored of the COMPARED assets and of references; returns at once when it is.
 
+    Disciplines that stand as they were when minhash.duckdb was last brought up to date, which this does too, are not compared again.
     Raises WarehouseError when a partition cannot be read or the file cannot be written.
     """
     metas = partitions.metas()
@@ -49,89 +62,39 @@ def compute_duplicates(project: Project, partitions: Partitions, build_id: str =
     known = metas.get(("duplicates", ALL))
     if known is not None and known.fingerprint == wanted:
         return known
-    found = find_duplicates(_entries(project, partitions, metas), project.dedup)
+    try:
+        found = _mended(partitions.warehouse / INDEX, partial(_found, project, partitions, metas))
+    except DamagedPartition:
+        raise
+    except WarehouseError:  # `update_index` says what is wrong with it
+        with closing(duckdb.connect()) as connection:
+            found = _brought(connection, project, partitions, metas)
+    content = table_hash(found.select(CONTENT[Duplicate]))
     made_by = canonical(dedup_recipe(project))
-    meta = PartitionMeta("duplicates", ALL, wanted, content_hash(found), made_by, usd="0", build_id=build_id)
-    return partitions.write("duplicates", ALL, [to_row(row) for row in found], meta)
+    return partitions.write(
+        "duplicates", ALL, found, PartitionMeta("duplicates", ALL, wanted, content, made_by, usd="0", build_id=build_id)
+    )
 
 
-def _entries(project: Project, partitions: Partitions, metas: Metas) -> Iterator[Entry]:
-    """The publishable questions of the taxonomy, in order of id."""
-    write_empties(partitions.warehouse)
-    slugs = [slug for slug in project.index() if ("signatures", slug) in metas]
-    with closing(duckdb.connect()) as connection:
-        read_afresh(connection)
-        connection.execute(f"create schema {PARTS}")
-        load(connection, "taxonomy", taxonomy_table(project))
-        for asset in COMPARED:
-            view_partitions(connection, partitions, asset, [slug for slug in slugs if (asset, slug) in metas])
-        try:
-            rows = steady(lambda: connection.execute(query("minhash/entries")).to_arrow_table())
-        except duckdb.Error as error:
-            partitions.refuse_damaged(COMPARED, slugs)
-            raise refused(partitions.warehouse, error) from error
-    bands = rows["bands"].combine_chunks()
-    offsets, keys = bands.offsets.to_numpy(), bands.values.to_numpy()
-    columns = (rows[name].to_pylist() for name in ("question_id", "discipline", "text", "text_hash"))
-    for index, (identity, discipline, text, text_hash) in enumerate(zip(*columns, strict=True)):
-        yield Entry(identity, discipline, text, text_hash, keys[offsets[index] : offsets[index + 1]])
+def update_index(project: Project, warehouse: Path, wait_s: float = WAIT_S) -> Indexed:
+    """Bring minhash.duckdb up to date with the partitions, changed disciplines alone, in one transaction.
 
-
-@dataclass(frozen=True, slots=True)
-class Indexed:
-    """What an update of the index did: disciplines whose rows were replaced, and disciplines whose rows dropped out."""
-
-    changed: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-
-
-def update_index(
-    project: Project, warehouse: Path, resource: DuckDBResource | None = None, wait_s: float = WAIT_S,
-    stop: Callable[[], bool] | None = None,
-) -> Indexed:  # fmt: skip
-    """Bring minhash.duckdb up to date with the signatures partitions, changed disciplines alone, in one transaction.
-
-    A damaged index is made anew.
-    Tables: signatures(question_id, discipline, text_hash, signature uinteger[]), bands(band, key ubigint, question_id, discipline).
+    One that is damaged, or laid out otherwise, is made anew. Its tables are described in outcomes.TABLES; the view `bands` has one row a
+    band key of a question: band, key, question_id, discipline.
     Raises WarehouseBusy when another process still holds the file after `wait_s` seconds, WarehouseError when it cannot be written.
     """
-    path = Path(resource.database) if resource else warehouse / INDEX
-    try:
-        return _update(project, warehouse, path, resource, wait_s, stop)
-    except DamagedDatabase:  # all in it comes from the partitions
-        for file in (path, path.with_name(f"{path.name}.wal")):
-            file.unlink(missing_ok=True)
-        return _update(project, warehouse, path, resource, wait_s, stop)
-
-
-def _update(
-    project: Project, warehouse: Path, path: Path, resource: DuckDBResource | None, wait_s: float, stop: Callable[[], bool] | None
-) -> Indexed:
-    partitions = Partitions(warehouse)
-    metas = partitions.metas()
-    stamps = {slug: metas["signatures", slug].stamp for slug in project.index() if ("signatures", slug) in metas}
-    unreadable = {slug for asset, slug in partitions.damaged if asset == "signatures"}
-    if stands(path):
-        with opened_to_read(path, wait_s) as connection:
-            if _differences(_indexed(connection) or {}, stamps, unreadable) == Indexed():
-                return Indexed()
-    write_empties(warehouse)
-    with opened(resource or duckdb_resource(path), wait_s, stop) as connection:
-        try:
-            return _replace(connection, project, partitions, stamps, unreadable)
-        except duckdb.Error as error:
-            raise refused(path, error) from error
+    return _mended(warehouse / INDEX, lambda path: _update(project, Partitions(warehouse), path, wait_s))
 
 
 def indexed_rows(warehouse: Path) -> dict[str, int]:
-    """Discipline -> signatures that minhash.duckdb holds of it. Raises as `update_index`."""
+    """Discipline -> rows that minhash.duckdb holds of it. Raises as `update_index`."""
     path = warehouse / INDEX
     if not path.exists():
         return {}
     with opened_to_read(path) as connection:
-        if _indexed(connection) is None:
+        if not _laid_out(connection):
             return {}
-        return dict(connection.execute("select discipline, count(*) from signatures group by all").fetchall())
+        return dict(connection.execute("select discipline, count(*) from signed group by all").fetchall())
 
 
 def drop_from_index(warehouse: Path, slugs: Iterable[str]) -> None:
@@ -140,45 +103,146 @@ def drop_from_index(warehouse: Path, slugs: Iterable[str]) -> None:
     with opened_to_write(path) as connection:
         try:
             connection.execute("begin transaction")
-            for name in _TABLES:
-                connection.execute(f"delete from {name} where list_contains(?::text[], discipline)", [list(slugs)])
+            connection.execute("delete from parts")  # what their rows have kept out is not known without them: all is compared anew
+            connection.execute("delete from signed where list_contains(?::text[], discipline)", [list(slugs)])
             connection.execute("commit")
         except duckdb.Error as error:
             raise refused(path, error) from error
 
 
-def _differences(indexed: dict[str, str], stamps: dict[str, str], unreadable: set[str]) -> Indexed:
-    changed = tuple(slug for slug, stamp in stamps.items() if indexed.get(slug) != stamp)
-    return Indexed(changed, tuple(sorted(indexed.keys() - stamps.keys() - unreadable)))
+def candidates(warehouse: Path, keys: UInt64s, wait_s: float = WAIT_S) -> list[tuple[str, str]]:
+    """Questions and references that have some of these band keys, each as (id, discipline), those with most of them first.
+
+    None where there is no index yet. Raises as `update_index`.
+    """
+    path = warehouse / INDEX
+    if not stands(path):
+        return []
+    with opened_to_read(path, wait_s) as connection:
+        if not _laid_out(connection):
+            return []
+        numbers, counts = np.unique(holders(connection, Sought(keys))[0], return_counts=True)
+        connection.register("sharing", pa.table({"number": pa.array(numbers), "bands": pa.array(counts)}))
+        return connection.execute(query("minhash/candidates")).fetchall()
 
 
-def _indexed(connection: duckdb.DuckDBPyConnection) -> dict[str, str] | None:
-    """Discipline -> stamp it was indexed by; None when the index has to be laid out."""
+def full_buckets(project: Project, warehouse: Path, wait_s: float = WAIT_S) -> UInt64s:
+    """The band keys, in order, of buckets in which more rows were kept than are looked at: later ones were not compared with all of them.
+
+    Raises as `update_index`.
+    """
+    path = warehouse / INDEX
+    if not stands(path):
+        return NO_KEYS
+    with opened_to_read(path, wait_s) as connection:
+        return full(connection, project.dedup) if _laid_out(connection) else NO_KEYS
+
+
+def _mended(path: Path, use: Callable[[Path], T]) -> T:
+    """What `use` gives of the index, which is made anew where it is damaged."""
     try:
-        connection.execute("select question_id, discipline, text_hash, signature from signatures limit 0")
-        connection.execute("select band, key, question_id, discipline from bands limit 0")
-        return dict(connection.execute("select discipline, stamp from parts").fetchall())
+        return use(path)
+    except DamagedDatabase:  # all in it comes from the partitions
+        for file in (path, path.with_name(f"{path.name}.wal")):
+            file.unlink(missing_ok=True)
+        return use(path)
+
+
+def _found(project: Project, partitions: Partitions, metas: Metas, path: Path) -> pa.Table:
+    stands(path)  # removes one that was cut off while it was made
+    with opened_to_write(path) as connection:
+        return _brought(connection, project, partitions, metas)
+
+
+def _brought(connection: duckdb.DuckDBPyConnection, project: Project, partitions: Partitions, metas: Metas) -> pa.Table:
+    try:
+        _bring(connection, project, partitions, metas)
+        return duplicates_of(connection)
+    except duckdb.Error as error:
+        raise refused(partitions.warehouse / INDEX, error) from error
+
+
+def _update(project: Project, partitions: Partitions, path: Path, wait_s: float) -> Indexed:
+    metas = partitions.metas()
+    if stands(path):
+        with opened_to_read(path, wait_s) as connection:
+            if _differences(connection, project, metas) == Indexed():
+                return Indexed()
+    with opened_to_write(path, wait_s) as connection:
+        try:
+            return _bring(connection, project, partitions, metas)
+        except duckdb.Error as error:
+            raise refused(path, error) from error
+
+
+def _laid_out(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the tables are those of this version."""
+    try:
+        for name, columns in TABLES.items():
+            connection.execute(f"select {', '.join(column.split()[0] for column in columns.split(', '))} from {name} limit 0")
+        return True
     except duckdb.Error:
+        return False
+
+
+def _differences(connection: duckdb.DuckDBPyConnection, project: Project, metas: Metas) -> Indexed | None:
+    """What has to be looked at again; None when everything has."""
+    if not _laid_out(connection):
         return None
+    rows = connection.execute("select discipline, made_from, rule from parts").fetchall()
+    if {rule for _, _, rule in rows} != {_rule(project)}:
+        return None
+    known = {slug: by for slug, by, _ in rows}
+    wanted = made_from(project, metas)
+    changed = tuple(slug for slug, by in wanted.items() if known.get(slug) != by)
+    return Indexed(changed, tuple(sorted(known.keys() - wanted.keys())))
 
 
-def _replace(
-    connection: duckdb.DuckDBPyConnection, project: Project, partitions: Partitions, stamps: dict[str, str], unreadable: set[str]
-) -> Indexed:
-    indexed = _indexed(connection)
-    pending = _differences(indexed or {}, stamps, unreadable)
+def _rule(project: Project) -> str:
+    """What decides how rows are compared. Where it has changed, all are compared anew."""
+    return canonical({**dedup_recipe(project), **asdict(project.dedup), "looked_at": LOOKED_AT})
+
+
+def _bring(connection: duckdb.DuckDBPyConnection, project: Project, partitions: Partitions, metas: Metas) -> Indexed:
+    """Bring the index up to date in one transaction."""
+    pending, wanted = _differences(connection, project, metas), made_from(project, metas)
+    if pending == Indexed():
+        return pending
+    write_empties(partitions.warehouse)
+    texts_of = partial(Texts, partitions, project.dedup.over)
     with attached(connection, project):
-        view_partitions(connection, partitions, "signatures", pending.changed)
+        if pending is not None:
+            rows = _read(connection, partitions, metas, pending.changed)
+            connection.execute("begin transaction")
+            if settle_changed(connection, [*pending.changed, *pending.removed], rows, texts_of, project.dedup):
+                _sign_off(connection, project, metas)
+                connection.execute("commit")
+                return pending
+            connection.execute("rollback")
+        rows = _read(connection, partitions, metas, wanted)
         connection.execute("begin transaction")
-        if indexed is None:
-            for name, columns in _TABLES.items():
-                connection.execute(f"create or replace table {name}({columns})")
-        touched = [*pending.changed, *pending.removed]
-        for name in _TABLES:
-            connection.execute(f"delete from {name} where list_contains(?::text[], discipline)", [touched])
-        connection.execute(f"insert into signatures select question_id, discipline, text_hash, signature from {PARTS}.signatures")
-        connection.execute(f"insert into bands {query('minhash/bands')}")
-        noted = [list(pending.changed), [stamps[slug] for slug in pending.changed]]
-        connection.execute("insert into parts select unnest(?::text[]), unnest(?::text[])", noted)
+        settle_all(connection, rows, texts_of, project.dedup)
+        connection.execute(query("minhash/bands"))
+        _sign_off(connection, project, metas)
         connection.execute("commit")
-    return pending
+    return pending or Indexed(tuple(wanted))
+
+
+def _read(connection: duckdb.DuckDBPyConnection, partitions: Partitions, metas: Metas, slugs: Iterable[str]) -> pa.Table:
+    wanted = list(slugs)
+    view_compared(connection, partitions, metas, wanted)
+    try:
+        return steady(partial(stored_rows, connection))
+    except duckdb.Error:  # of a partition, and not of the index
+        partitions.refuse_damaged(COMPARED, wanted)
+        partitions.refuse_damaged(["reference_signatures"], [slug.removeprefix(REFERENCE) for slug in wanted if is_reference(slug)])
+        raise
+
+
+def _sign_off(connection: duckdb.DuckDBPyConnection, project: Project, metas: Metas) -> None:
+    """Note what the outcomes were made from."""
+    wanted = made_from(project, metas)
+    stamps = [metas[signed_as(slug)].stamp for slug in wanted]
+    connection.execute("delete from parts")
+    told = [list(wanted), stamps, list(wanted.values()), _rule(project)]
+    connection.execute("insert into parts select unnest(?::text[]), unnest(?::text[]), unnest(?::text[]), ?", told)

@@ -10,10 +10,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gland_assets.core.levels import REFERENCE
 from gland_assets.core.project import Project
 from gland_assets.io.parquet import write_parquet
 from gland_assets.io.partitions import EMPTY, SUFFIX, Partitions
-from gland_assets.io.sql import as_pattern, files_list
+from gland_assets.io.sql import as_pattern, files_list, literal
 from gland_assets.io.stored_schemas import LEDGER, STORED, TAXONOMY
 
 PARTS = "gland_parts"
@@ -44,7 +45,7 @@ def part_view(name: str, patterns: Iterable[str]) -> str:
     source = f"read_parquet({files_list(*patterns)}, hive_partitioning = false)"
     known = f"in (select discipline from {PARTS}.taxonomy)"
     if name == "duplicates":
-        source += f" where discipline {known} and kept_discipline {known}"
+        source += f" where discipline {known} and (kept_discipline {known} or starts_with(kept_discipline, {literal(REFERENCE)}))"
     elif name in GENERATED:
         source += f" where discipline {known}"
     return f"create or replace view {PARTS}.{name} as select * from {source};"

@@ -25,8 +25,9 @@ from gland_assets.io.imported import Origin, origins
 from gland_assets.io.imported_rows import once, same
 from gland_assets.io.importing import free_name
 from gland_assets.io.partitions import Partitions
-from gland_assets.io.signing import SIGNED, signature_table, table_hash
+from gland_assets.io.signing import signature_table, table_hash
 from gland_assets.io.stored_schemas import STORED
+from gland_assets.io.texts import compared_texts
 
 ROWS, SIGNATURES = "references", "reference_signatures"
 
@@ -71,7 +72,7 @@ def sign_references(project: Project, partitions: Partitions) -> None:
         upstream = {ROWS: rows.content_hash}
         wanted = fingerprint(made_by, upstream)
         if signed is None or signed.fingerprint != wanted:
-            table = signature_table(partitions.columns(ROWS, name, SIGNED), project.dedup)
+            table = signature_table(compared_texts(partitions, f"{REFERENCE}{name}", project.dedup.over), project.dedup)
             meta = PartitionMeta(SIGNATURES, name, wanted, table_hash(table), canonical(made_by), upstream, usd="0")
             partitions.write(SIGNATURES, name, table, meta)
 

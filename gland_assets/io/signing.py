@@ -16,19 +16,17 @@ from gland_assets.core.project import Dedup
 from gland_assets.core.records import CONTENT, Signature
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.stored_schemas import STORED
-
-SIGNED = ("question_id", "discipline", "text")
-"""The columns of questions that signatures are made from."""
+from gland_assets.io.texts import compared_texts
 
 
 def sign_questions(partitions: Partitions, slug: str, settings: Dedup) -> tuple[pa.Table, str]:
     """The signatures of a discipline as they are stored, and their content hash. Raises as `Partitions.rows`."""
-    signed = signature_table(partitions.columns("questions", slug, SIGNED), settings)
+    signed = signature_table(compared_texts(partitions, slug, settings.over), settings)
     return signed, table_hash(signed.select(CONTENT[Signature]))
 
 
 def signature_table(questions: pa.Table, settings: Dedup) -> pa.Table:
-    """Text hash, MinHash signature and band keys of every question that has a text. `questions` has the SIGNED columns."""
+    """Text hash, MinHash signature and band keys of every question that has a text. `questions` has question_id, discipline and text."""
     asked = questions.filter(questions["text"].is_valid()) if questions["text"].null_count else questions
     signed = sign(asked["text"].to_pylist(), settings)
     hashes = pa.array(signed.text_hashes, pa.string())

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,10 +16,10 @@ from gland_assets.core.levels import REFERENCE
 from gland_assets.core.project import Project
 from gland_assets.io.database import WAIT_S, opened_to_read, refused, stands
 from gland_assets.io.live import steady
-from gland_assets.io.minhash import INDEX
+from gland_assets.io.minhash import INDEX, candidates
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.parts import view_partitions
-from gland_assets.io.references import ROWS, SIGNATURES
+from gland_assets.io.references import ROWS
 from gland_assets.io.sql import query
 
 MOST = 2_000
@@ -63,8 +62,7 @@ def nearest(
     if not signed.worded[0]:
         raise GlandError("there is no word in that text; questions are compared by their words")
     partitions = Partitions(warehouse)
-    known, stamps = _index(warehouse / INDEX, signed.bands[0], wait_s)
-    shared = list(dict.fromkeys([*known, *_sharing(partitions, signed.bands[0])]))
+    shared, stamps = _index(warehouse, signed.bands[0], wait_s)
     metas = partitions.metas()
     behind = [slug for slug in project.index() if ("signatures", slug) in metas and metas["signatures", slug].stamp != stamps.get(slug)]
     rows = [*_stored(connection, partitions, shared[:MOST]), *_of_references(partitions, shared[:MOST])]
@@ -79,22 +77,19 @@ def nearest(
     return Nearest(alike, len(found), max(0, len(shared) - MOST), tuple(behind))
 
 
-def _index(path: Path, keys: UInt64s, wait_s: float) -> tuple[list[tuple[str, str]], dict[str, str]]:
-    """The questions that share a band, those with most first, and the stamps of the partitions that the index was made from."""
+def _index(warehouse: Path, keys: UInt64s, wait_s: float) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """The questions and references' rows that share a band, those with most first, and the stamps of what the index was made from."""
+    path = warehouse / INDEX
     if not stands(path):
         raise GlandError(f"{path} is not there yet; `gland build`, or `gland publish` where questions stand, makes it")
     try:
+        shared = candidates(warehouse, keys, wait_s)
         with opened_to_read(path, wait_s) as connection:
-            return candidates(connection, keys), dict(connection.execute("select discipline, stamp from parts").fetchall())
+            return shared, dict(connection.execute("select discipline, stamp from parts").fetchall())
     except WarehouseBusy as busy:
         raise GlandError(f"{path} is held by {busy.holder}; ask again when it has let go") from busy
     except duckdb.Error as error:
         raise refused(path, error) from error
-
-
-def candidates(connection: duckdb.DuckDBPyConnection, keys: UInt64s) -> list[tuple[str, str]]:
-    """The questions of the index that share band keys, each with its discipline, those with most first."""
-    return connection.execute(query("minhash/by_bands"), [keys.tolist()]).fetchall()
 
 
 def _stored(connection: duckdb.DuckDBPyConnection, partitions: Partitions, shared: Sequence[tuple[str, str]]) -> list[Row]:
@@ -106,17 +101,6 @@ def _stored(connection: duckdb.DuckDBPyConnection, partitions: Partitions, share
     for asset in ("questions", "answers"):
         view_partitions(connection, partitions, asset, slugs)
     return steady(lambda: connection.execute(query("show/similar"), [[identity for identity, _ in ours]]).fetchall())
-
-
-def _sharing(partitions: Partitions, keys: UInt64s) -> Iterator[tuple[str, str]]:
-    """The references' rows that share a band, each with its reference:NAME."""
-    wanted = pa.array(keys, pa.uint64())
-    for name in partitions.stored(SIGNATURES):
-        bands = partitions.columns(SIGNATURES, name, ["bands"])["bands"].combine_chunks()
-        owners = np.unique(pc.list_parent_indices(bands).filter(pc.is_in(bands.flatten(), wanted)).to_numpy())
-        if len(owners):
-            ids = partitions.columns(SIGNATURES, name, ["question_id"])["question_id"]
-            yield from ((identity, f"{REFERENCE}{name}") for identity in ids.take(owners).to_pylist())
 
 
 def _of_references(partitions: Partitions, shared: Sequence[tuple[str, str]]) -> Iterator[Row]:

@@ -165,3 +165,25 @@ def test_imported_rows_are_left_alone_by_prune(folder: Path) -> None:
     assert "Removed " in gland(folder, "prune", "--yes").out
     partitions = Partitions(folder / "warehouse")
     assert partitions.stored("questions") == [] and len(partitions.rows("imported", "music")) == 1
+
+
+def test_what_repeats_a_reference_is_dropped_and_names_it_until_the_reference_is_taken_back(made: Path, tmp_path: Path) -> None:
+    exact, near = rows.made("logic").questions[5], rows.made("optics").questions[2]
+    words = str(near.text).split()
+    lines(tmp_path, "set.jsonl", {"question": str(exact.text).upper()}, {"question": " ".join([*words[:12], *words[13:]])})
+    gland(made, "publish")
+    gland(made, "import", str(tmp_path / "set.jsonl"), "--reference")
+    assert gland(made, "plan", "--json").json["duplicates"]["state"] == "stale"
+    gland(made, "publish")
+    named = "select question_id, kept_discipline, kind from duplicates where starts_with(kept_discipline, 'reference:') order by kind"
+    assert gland(made, "sql", named, "--format", "json").json == [
+        {"question_id": exact.question_id, "kept_discipline": "reference:set", "kind": "exact"},
+        {"question_id": near.question_id, "kept_discipline": "reference:set", "kind": "near"},
+    ]
+    status = f"select status from questions where question_id = '{exact.question_id}'"
+    assert gland(made, "sql", status, "--format", "json").json == [{"status": "exact_duplicate"}]
+    assert gland(made, "show", exact.question_id).code == 0
+    gland(made, "import", "--remove", "set", "--reference")
+    gland(made, "publish")
+    assert gland(made, "sql", named, "--format", "json").json == []
+    assert gland(made, "sql", status, "--format", "json").json == [{"status": "kept"}]

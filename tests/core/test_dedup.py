@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Hashable
 from dataclasses import replace
 from hashlib import blake2b
 from random import Random
@@ -17,19 +18,20 @@ from hypothesis import strategies as st
 
 from gland_assets.core import dedup as module
 from gland_assets.core.dedup import (
-    LOOKED_AT,
-    Entry,
     band_keys,
-    find_duplicates,
     jaccard,
     normalise,
     shingles,
     sign,
     signatures,
     text_hash,
+    word_tuples,
 )
+from gland_assets.core.near import LOOKED_AT
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
+from tests.duplicates import Entry
+from tests.duplicates import found as find_duplicates
 from tests.murmur import murmur
 
 DEDUP = Dedup()
@@ -124,6 +126,12 @@ def test_case_and_spacing_change_neither_hash_nor_shingles(text: str) -> None:
     assert text_hash(spaced) == text_hash(text)
     assert shingles(spaced, 3) == shingles(text, 3)
     assert normalise(normalise(text)) == normalise(text)
+
+
+@given(ANY_TEXT | SENTENCES, ANY_TEXT | SENTENCES, st.integers(1, 4))
+def test_words_apart_are_as_alike_as_shingles(one: str, other: str, ngram: int) -> None:
+    assert {" ".join(words) for words in word_tuples(one, ngram)} == shingles(one, ngram)
+    assert jaccard(word_tuples(one, ngram), word_tuples(other, ngram)) == jaccard(shingles(one, ngram), shingles(other, ngram))
 
 
 def test_lower_case_is_that_of_unicode_text() -> None:
@@ -263,7 +271,7 @@ def test_a_hot_bucket_costs_a_bounded_number_of_comparisons(monkeypatch: pytest.
     compared = 0
     measured = jaccard
 
-    def counting(one: frozenset[str], other: frozenset[str]) -> float:
+    def counting(one: frozenset[Hashable], other: frozenset[Hashable]) -> float:
         nonlocal compared
         compared += 1
         return measured(one, other)
@@ -274,7 +282,7 @@ def test_a_hot_bucket_costs_a_bounded_number_of_comparisons(monkeypatch: pytest.
         Entry(f"q{index:05}", "d", " ".join(f"w{rng.randrange(10**6)}" for _ in range(12)), f"h{index}", (7, 8)) for index in range(count)
     ]
     hot.append(Entry("q99999", "d", hot[3].text + " more", "h", (7,)))
-    monkeypatch.setattr("gland_assets.core.dedup.jaccard", counting)
+    monkeypatch.setattr("gland_assets.core.likeness.jaccard", counting)
     found = find_duplicates(hot, DEDUP)
     assert [(row.question_id, row.kept_id) for row in found] == [("q99999", "q00003")]
     assert compared <= (count + 1) * LOOKED_AT  # both buckets hold the same kept ones

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from gland_assets.core.checks import CheckOutcome
+from gland_assets.core.dedup import UInt64s
 from gland_assets.core.project import Dedup
 from gland_assets.io.auditing import DUPLICATES_CHECKS, check_duplicates
-from gland_assets.io.minhash import compute_duplicates
+from gland_assets.io.minhash import NO_KEYS, compute_duplicates
 from gland_assets.io.partitions import ALL, Partitions
 from tests import rows
 
@@ -16,9 +19,9 @@ SLUGS = ("logic", "optics")
 PROJECT = rows.project(SLUGS)
 
 
-def outcomes(warehouse: Path, dedup: Dedup = PROJECT.dedup) -> dict[str, CheckOutcome]:
+def outcomes(warehouse: Path, dedup: Dedup = PROJECT.dedup, full: UInt64s = NO_KEYS) -> dict[str, CheckOutcome]:
     partitions = Partitions(warehouse)
-    found = check_duplicates(replace(PROJECT, dedup=dedup), partitions, partitions.rows("duplicates", ALL))
+    found = check_duplicates(replace(PROJECT, dedup=dedup), partitions, partitions.rows("duplicates", ALL), full)
     assert [outcome.name for outcome in found] == list(DUPLICATES_CHECKS)
     return {outcome.name: outcome for outcome in found}
 
@@ -37,7 +40,14 @@ def test_all_pass_where_duplicates_were_found(tmp_path: Path) -> None:
     compute_duplicates(PROJECT, Partitions(tmp_path))
     found = outcomes(tmp_path)
     assert all(outcome.passed for outcome in found.values())
-    assert found["audit_finds_none"].seen == {"questions": 18, "disciplines": 2, "pairs": 0, "examples": ""}
+    assert found["audit_finds_none"].seen == {
+        "questions": 18,
+        "disciplines": 2,
+        "pairs": 0,
+        "at_bound": 0,
+        "buckets_at_bound": 0,
+        "examples": "",
+    }
 
 
 def test_a_share_beyond_the_declared_bounds_is_told(tmp_path: Path) -> None:
@@ -56,6 +66,17 @@ def test_the_audit_finds_kept_questions_that_the_bands_missed(tmp_path: Path) ->
     assert (found.seen["questions"], found.seen["pairs"]) == (20, 3)
     one, other, similarity = found.seen["examples"].split(", ")[0].split()
     assert {one, other} < {question.question_id for question in logic.questions[:3]} and similarity == "1.000"
+
+
+def test_pairs_of_a_bucket_at_the_bound_are_counted_apart(tmp_path: Path) -> None:
+    stored(tmp_path)
+    rows.store_duplicates(Partitions(tmp_path))
+    keys = Partitions(tmp_path).columns("signatures", "logic", ("bands",))["bands"].to_pylist()
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+    found = outcomes(tmp_path, full=np.array(keys[0][:1], dtype=np.uint64))["audit_finds_none"]
+    assert found.passed
+    assert (found.seen["pairs"], found.seen["at_bound"], found.seen["buckets_at_bound"]) == (0, 3, 1)
+    assert not outcomes(tmp_path, full=np.array(keys[3][:1], dtype=np.uint64))["audit_finds_none"].passed
 
 
 def test_what_failed_is_not_audited(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
--- one row a band of a question
-select generate_subscripts(bands, 1) - 1 as band, unnest(bands) as key, question_id, discipline
-from gland_parts.signatures
+-- one row a band of a question or a reference
+create or replace view bands as
+select generate_subscripts(keys, 1) - 1 as band, unnest(keys) as key, question_id, discipline
+from signed

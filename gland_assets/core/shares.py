@@ -1,0 +1,190 @@
+"""Which rows share a band key or a text hash, found in array operations over all rows: only such rows are ever compared.
+
+A row stands in a bucket for each of its band keys and one for its text hash. A reference stands in buckets of its own kind, which every
+other row only looks into. Keys are 64 bits wide: of 10 million different texts, two have one key with a chance of 3 in a million.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gland_assets.core.dedup import UInt64s
+from gland_assets.core.shingling import Ints
+
+BAND, TEXT, REFERENCE_BAND, REFERENCE_TEXT = range(4)
+"""Kinds of buckets."""
+
+CHUNK = 1 << 18  # keys looked up at once: they and the table stay in the cache
+FEW = 1 << 12
+TABLE_BITS = 24
+BEYOND = np.uint64(64 - TABLE_BITS)
+
+
+class Held(NamedTuple):
+    """What rows are compared by, a row after the other: row i has the band keys `keys[begins[i] : begins[i + 1]]`."""
+
+    keys: UInt64s
+    begins: Ints  # one more than rows
+    texts: UInt64s
+    groups: UInt64s  # rows of different groups are not compared
+    references: NDArray[np.bool_]
+
+    def owners(self, at: Ints) -> Ints:
+        """The rows whose keys stand there."""
+        found: Ints = np.searchsorted(self.begins, at, side="right") - 1
+        return found
+
+
+class Places(NamedTuple):
+    """Rows in buckets, one entry each, in no order. A bucket is a kind and a key."""
+
+    kinds: NDArray[np.uint8]
+    keys: UInt64s
+    rows: Ints
+
+    def at(self, places: NDArray[np.bool_]) -> Places:
+        """Some of them."""
+        return Places(self.kinds[places], self.keys[places], self.rows[places])
+
+
+def joined(*places: Places) -> Places:
+    """All of them together."""
+    kinds, keys, rows = zip(*places, strict=True)
+    return Places(np.concatenate(kinds), np.concatenate(keys), np.concatenate(rows))
+
+
+def shared_places(held: Held) -> Places:
+    """Where two or more rows meet, of which one at least is no reference."""
+    if not held.references.any() and not held.groups.any():  # as nearly always: no array as long as the keys
+        at, alike = shared(held.keys), shared(held.texts)
+        return joined(_places(BAND, held.keys[at], held.owners(at)), _places(TEXT, held.texts[alike], alike))
+    told = []
+    rows = np.arange(len(held.texts))
+    for kind, keys, owners in ((BAND, held.keys, np.repeat(rows, np.diff(held.begins))), (TEXT, held.texts, rows)):
+        own = ~held.references[owners]
+        told += [_met(kind, keys[own] ^ held.groups[owners[own]], owners[own]), _seen(kind + REFERENCE_BAND, keys, owners, own)]
+    return joined(*told)
+
+
+def _met(kind: int, keys: UInt64s, rows: Ints) -> Places:
+    at = shared(keys)
+    return _places(kind, keys[at], rows[at])
+
+
+def _seen(kind: int, keys: UInt64s, rows: Ints, own: NDArray[np.bool_]) -> Places:
+    """References and the rows that look at them. `own` says of each key whether its row is no reference."""
+    at = Sought(keys[~own]).among(keys)
+    at = at[Sought(keys[at[own[at]]]).among(keys[at])]
+    return _places(kind, keys[at], rows[at])
+
+
+def _places(kind: int, keys: UInt64s, rows: Ints) -> Places:
+    return Places(np.full(len(rows), kind, dtype=np.uint8), keys, rows)
+
+
+def shared(keys: UInt64s) -> Ints:
+    """The positions of the keys that stand at two or more positions, in order of key."""
+    halves = (keys >> np.uint64(32)).astype(np.uint32)  # half the bytes to sort, for nearly all stand alone
+    halves.sort()
+    at = _Beginnings(halves[1:][halves[1:] == halves[:-1]].astype(np.uint64) << np.uint64(32)).suspected(keys)
+    at = at[np.argsort(keys[at], kind="stable")]
+    same = keys[at][1:] == keys[at][:-1]
+    found = np.zeros(len(at), dtype=np.bool_)
+    found[1:] |= same
+    found[:-1] |= same
+    return at[found]
+
+
+class _Beginnings:
+    """The first bits of keys, to tell at once most that are none of them."""
+
+    def __init__(self, keys: UInt64s) -> None:
+        self._begins = np.zeros(1 << TABLE_BITS, dtype=np.bool_)
+        self._begins[(keys >> BEYOND).astype(np.intp)] = True
+
+    def suspected(self, keys: UInt64s) -> Ints:
+        """The positions of the keys that begin as one of them does, in order."""
+        if len(keys) <= FEW:
+            return np.arange(len(keys))
+        cut = (keys[begin : begin + CHUNK] for begin in range(0, len(keys), CHUNK))
+        return np.concatenate([at * CHUNK + np.flatnonzero(self._begins[(part >> BEYOND).astype(np.intp)]) for at, part in enumerate(cut)])
+
+
+class Sought:
+    """Keys that are looked for among others, a stretch at a time."""
+
+    def __init__(self, keys: UInt64s) -> None:
+        self._keys = np.unique(keys)
+        self._beginnings = _Beginnings(keys)
+
+    def among(self, keys: UInt64s) -> Ints:
+        """The positions in `keys` of those that are sought, in order."""
+        if not len(self._keys):
+            return np.empty(0, dtype=np.int64)
+        at = self._beginnings.suspected(keys)
+        told = keys[at]
+        found: Ints = at[self._keys[np.searchsorted(self._keys, told) % len(self._keys)] == told]
+        return found
+
+
+class Shares:
+    """Rows by number, and the buckets in which they stand or into which they look, before a change and now."""
+
+    def __init__(self, places: Places, rows: int, then: NDArray[np.bool_] | None = None, now: NDArray[np.bool_] | None = None) -> None:
+        """Over `rows` rows in the order in which they are kept. `then` and `now` say when a place is held: by default now alone."""
+        count = len(places.rows)
+        by_bucket = np.lexsort((places.rows, places.keys, places.kinds))
+        kinds, keys = places.kinds[by_bucket], places.keys[by_bucket]
+        begins = np.flatnonzero(np.concatenate([[True], (keys[1:] != keys[:-1]) | (kinds[1:] != kinds[:-1])])) if count else by_bucket
+        buckets = np.empty(count, dtype=np.int64)
+        buckets[by_bucket] = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, count)))
+        self.keys = keys[begins]
+        self.kinds = kinds[begins]
+        self._member_begins = [*begins.tolist(), count]
+        self._members = places.rows[by_bucket]
+        by_row = np.lexsort((buckets, places.rows))
+        self._row_begins = np.searchsorted(places.rows[by_row], np.arange(rows + 1)).tolist()
+        self._buckets = buckets[by_row]
+        self._then = np.zeros(count, dtype=np.bool_) if then is None else then[by_row]
+        self._now = np.ones(count, dtype=np.bool_) if now is None else now[by_row]
+        self.rows = rows
+        self._first: list[int] = np.searchsorted(self.kinds, np.arange(5)).tolist()
+
+    def members(self, bucket: int) -> list[int]:
+        """The rows of a bucket, before or now, in order."""
+        found = self._members[self._member_begins[bucket] : self._member_begins[bucket + 1]]
+        return sorted(set(found.tolist()))
+
+    def now(self, row: int) -> list[int]:
+        """The buckets of a row."""
+        mine = slice(self._row_begins[row], self._row_begins[row + 1])
+        found: list[int] = self._buckets[mine][self._now[mine]].tolist()
+        return found
+
+    def then(self, row: int) -> list[int]:
+        """The buckets that a row had before."""
+        mine = slice(self._row_begins[row], self._row_begins[row + 1])
+        found: list[int] = self._buckets[mine][self._then[mine]].tolist()
+        return found
+
+    def each(self) -> Iterator[list[int]]:
+        """The buckets of every row, in order, where all places are held now; those of bands stand before those of texts."""
+        told = self._buckets.tolist()
+        for begin, end in zip(self._row_begins, self._row_begins[1:], strict=False):
+            yield told[begin:end]
+
+    def of_bands(self, bucket: int) -> bool:
+        """Whether the rows of a bucket have a band in common, and stand in it."""
+        return bucket < self._first[TEXT]
+
+    def of_texts(self, bucket: int) -> bool:
+        """Whether the rows of a bucket have their text in common, not a band."""
+        return self._first[TEXT] <= bucket < self._first[REFERENCE_BAND] or bucket >= self._first[REFERENCE_TEXT]
+
+    def of_references(self, bucket: int) -> bool:
+        """Whether only references stand in a bucket, and others look into it."""
+        return bucket >= self._first[REFERENCE_BAND]

@@ -1,0 +1,65 @@
+"""What questions are compared by, as it is stored: their rows for minhash.duckdb, and the partitions that these come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gland_assets.core.dedup import UInt64s
+from gland_assets.core.hashing import digest
+from gland_assets.core.levels import REFERENCE
+from gland_assets.core.plan import Metas
+from gland_assets.core.project import Project
+from gland_assets.io.partitions import Partitions
+from gland_assets.io.parts import PARTS, view_partitions
+from gland_assets.io.sql import as_pattern, files_list, query
+from gland_assets.io.texts import is_reference
+
+COMPARED = ("signatures", "questions", "answers", "contamination")
+"""The assets that say which questions are duplicates."""
+
+
+def made_from(project: Project, metas: Metas) -> dict[str, str]:
+    """Discipline -> the partitions that its rows are compared by, as they were last written; of those that have signatures.
+
+    References stand beside the disciplines, as reference:NAME.
+    """
+    stamps = {slug: [(meta := metas.get((asset, slug))) and meta.stamp for asset in COMPARED] for slug in project.index()}
+    found = {slug: digest(told) for slug, told in stamps.items() if told[0]}
+    return found | {f"{REFERENCE}{name}": meta.stamp for (asset, name), meta in metas.items() if asset == "reference_signatures"}
+
+
+def signed_as(slug: str) -> tuple[str, str]:
+    """Asset and name of the partition that holds the signatures of a discipline or a reference."""
+    return ("reference_signatures", slug.removeprefix(REFERENCE)) if is_reference(slug) else ("signatures", slug)
+
+
+def view_compared(connection: duckdb.DuckDBPyConnection, partitions: Partitions, metas: Metas, slugs: Iterable[str]) -> None:
+    """Name the rows of these disciplines and references for minhash/rows.sql."""
+    wanted = list(slugs)
+    for asset in COMPARED:
+        view_partitions(connection, partitions, asset, [slug for slug in wanted if (asset, slug) in metas])
+    files = [partitions.path(*signed_as(slug)) for slug in wanted if is_reference(slug)]
+    source = (
+        f"read_parquet({files_list(*map(as_pattern, files))}, hive_partitioning = false)" if files else f"{PARTS}.signatures where false"
+    )
+    connection.execute(f"create or replace view {PARTS}.reference_signatures as select * from {source}")
+
+
+def stored_rows(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """The rows named by `view_compared`: question_id, discipline, publishable, text_key and keys."""
+    rows = connection.execute(query("minhash/rows")).to_arrow_table()
+    hashes = rows["text_hash"].combine_chunks()
+    told = bytes.fromhex("".join(pc.utf8_slice_codeunits(hashes, 0, 16).to_pylist()))
+    keys = np.frombuffer(told, dtype=">u8").astype(np.uint64)
+    return rows.drop_columns("text_hash").append_column("text_key", pa.array(keys))
+
+
+def groups(disciplines: Iterable[str], across: bool) -> UInt64s:
+    """What sets the rows of each discipline apart from those that they are not compared with."""
+    told = ["" if across or is_reference(slug) else slug for slug in disciplines]
+    return np.array([int(digest("group", slug)[:16], 16) if slug else 0 for slug in told], dtype=np.uint64)

@@ -1,0 +1,295 @@
+"""What was compared and what came of it, in the tables of minhash.duckdb: settled for all rows, or again from those that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from gland_assets.core.dedup import UInt64s
+from gland_assets.core.levels import REFERENCE
+from gland_assets.core.likeness import Likeness, Sieved
+from gland_assets.core.near import LOOKED_AT, Change, Dropped, find, look_again
+from gland_assets.core.project import Dedup
+from gland_assets.core.shares import Held, Places, Shares, Sought, joined, shared_places
+from gland_assets.core.shingling import Ints
+from gland_assets.io.compared import groups
+from gland_assets.io.sql import query
+from gland_assets.io.stored_schemas import STORED
+from gland_assets.io.texts import Texts, is_reference
+
+TABLES = {
+    "parts": "discipline text, stamp text, made_from text, rule text",
+    "signed": "number integer, question_id text, discipline text, publishable boolean, text_key ubigint, keys ubigint[]",
+    "shared": "kind utinyint, key ubigint, number integer",
+    "dropped": "number integer, kept integer, kind text, jaccard double",
+}
+"""Table -> its columns: the partitions that were compared and by which rule; their rows; where these share a bucket; and the dropped."""
+
+SIGNED = ["number", "question_id", "discipline", "publishable", "text_key", "keys"]
+DROPPED = pa.schema([("number", pa.int32()), ("kept", pa.int32()), ("kind", pa.string()), ("jaccard", pa.float64())])
+BATCH = 1 << 16  # rows whose band keys are looked through at once
+FEW = 4
+"""Of so many rows that stand, one at the most may have changed, else all are compared anew, which then costs less."""
+
+TextsOf = Callable[[Sequence[str], Sequence[str]], Texts]
+"""The texts of rows by their ids and disciplines."""
+
+
+class Settled(NamedTuple):
+    """All rows, where the publishable ones share a bucket, and those that are dropped, by number."""
+
+    signed: pa.Table
+    shared: Places
+    dropped: dict[int, Dropped]
+
+
+class Order(NamedTuple):
+    """Rows in the order in which they are kept, references first: their ids and disciplines, and the place of each that was given."""
+
+    ids: list[str]
+    disciplines: list[str]
+    references: int
+    places: Ints
+
+
+def settle(rows: pa.Table, texts_of: TextsOf, settings: Dedup) -> Settled:
+    """Compare all rows, as compared.stored_rows gives them."""
+    signed = _numbered(rows, np.arange(len(rows), dtype=np.int32))
+    compared = signed if pc.all(signed["publishable"]).as_py() else signed.filter(signed["publishable"])
+    shared = _shared(compared, settings)
+    met = np.unique(shared.rows)
+    order = _in_order(signed.take(pa.array(met)))
+    shares = Shares(shared._replace(rows=order.places[np.searchsorted(met, shared.rows)]), len(met))
+    texts = texts_of(order.ids, order.disciplines)
+    found = find(shares, order.references, Sieved([texts(one) for one in range(len(met))], settings))
+    return Settled(signed, shared, _by_number(found, _numbers(met, order)))
+
+
+def settle_all(connection: duckdb.DuckDBPyConnection, rows: pa.Table, texts_of: TextsOf, settings: Dedup) -> None:
+    """Lay out the tables and compare all rows, whatever stood before."""
+    settled = settle(rows, texts_of, settings)
+    for name, columns in TABLES.items():
+        connection.execute(f"create or replace table {name}({columns})")
+    _insert(connection, "signed", settled.signed)
+    _insert(connection, "shared", _table(settled.shared))
+    _keep(connection, settled.dropped)
+
+
+def settle_changed(
+    connection: duckdb.DuckDBPyConnection, touched: Sequence[str], now: pa.Table, texts_of: TextsOf, settings: Dedup
+) -> bool:
+    """Look again at what differs in the touched disciplines, whose rows are `now`, and at the rows it can touch.
+
+    False, and nothing done, when too much differs.
+    """
+    was = connection.execute("from signed where list_contains(?::text[], discipline)", [list(touched)]).to_arrow_table()
+    stays, stood = _unchanged(was, now)
+    gone, came = was.filter(pa.array(~stood)), now.filter(pa.array(~stays))
+    ((rows, last),) = connection.execute("select count(*), coalesce(max(number), -1) from signed").fetchall()
+    if FEW * (len(gone) + len(came)) > rows:
+        return False
+    came = _renumbered(gone, came, last + 1)
+    _delete(connection, "signed", gone["number"].to_numpy())
+    _insert(connection, "signed", came)
+    if len(gone) or len(came):
+        _look_again(connection, gone, came, texts_of, settings)
+    return True
+
+
+def _look_again(connection: duckdb.DuckDBPyConnection, gone: pa.Table, came: pa.Table, texts_of: TextsOf, settings: Dedup) -> None:
+    left, new = gone["number"].to_numpy(), came["number"].to_numpy()
+    found = connection.execute("from shared").fetchnumpy()
+    stood = Places(*map(np.asarray, (found["kind"], found["key"], found["number"])))
+    stays = ~np.isin(stood.rows, left)
+    fresh = _beyond(stood.at(stays), _around(connection, came, settings))
+    places = joined(stood, fresh)
+    met = np.unique(places.rows)
+    gone_for_good = gone.filter(pa.array(~np.isin(left, new))).select(["number", "question_id", "discipline", "text_key"])
+    rows = pa.concat_tables([_rows(connection, met), gone_for_good.filter(pa.array(np.isin(gone_for_good["number"].to_numpy(), met)))])
+    order = _in_order(rows.sort_by("number"))
+    shares = Shares(
+        places._replace(rows=order.places[np.searchsorted(met, places.rows)]), len(met),
+        then=np.concatenate([np.ones(len(stays), dtype=np.bool_), ~np.isin(fresh.rows, new)]),
+        now=np.concatenate([stays, np.ones(len(fresh.rows), dtype=np.bool_)]),
+    )  # fmt: skip
+    changed = frozenset(order.places[np.isin(met, left) | np.isin(met, new)].tolist())
+    before = _before(connection, met, order)
+    likeness = Likeness(texts_of(order.ids, order.disciplines), settings)
+    outcomes = look_again(Change(shares, order.references, changed, before), likeness)
+    numbers = _numbers(met, order)
+    _delete(connection, "dropped", np.concatenate([left, numbers[list(outcomes)]]))
+    _keep(connection, _by_number({one: drop for one, drop in outcomes.items() if drop}, numbers))
+    _delete(connection, "shared", left)
+    _insert(connection, "shared", _table(fresh))
+
+
+def _shared(rows: pa.Table, settings: Dedup) -> Places:
+    """Where numbered, publishable rows share a bucket."""
+    lists = rows["keys"].combine_chunks()
+    begins = lists.offsets.to_numpy()
+    keys = lists.values.to_numpy()[slice(*begins[[0, -1]])]
+    found = shared_places(Held(keys, begins - begins[0], rows["text_key"].to_numpy(), *_kept_apart(rows, settings)))
+    return found._replace(rows=rows["number"].to_numpy()[found.rows])
+
+
+def _around(connection: duckdb.DuckDBPyConnection, came: pa.Table, settings: Dedup) -> Places:
+    """Where the rows that came, stored already, share a bucket with each other or with rows that stand."""
+    came = came.filter(came["publishable"])
+    owners, keys = holders(connection, Sought(came["keys"].combine_chunks().flatten().to_numpy()), "publishable")
+    texts = connection.execute("select number, text_key from signed where publishable").fetchnumpy()
+    alike = texts["number"][Sought(came["text_key"].to_numpy()).among(np.asarray(texts["text_key"]))]
+    numbers = np.unique(np.concatenate([owners, alike]))
+    rows = _rows(connection, numbers).sort_by("number")
+    order = np.argsort(owners, kind="stable")
+    begins = np.append(np.searchsorted(owners[order], numbers), len(owners))
+    found = shared_places(Held(keys[order], begins, rows["text_key"].to_numpy(), *_kept_apart(rows, settings)))
+    return found._replace(rows=numbers[found.rows])
+
+
+def holders(connection: duckdb.DuckDBPyConnection, sought: Sought, where: str = "true") -> tuple[Ints, UInt64s]:
+    """The rows that have some of the band keys sought, by number, with the key of each; a row stands for each such key."""
+    owners, keys = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.uint64)]
+    for batch in connection.execute(f"select number, keys from signed where {where}").to_arrow_reader(BATCH):
+        lists = batch.column("keys")
+        held = lists.values.to_numpy()
+        at = sought.among(held)
+        owners.append(batch.column("number").to_numpy()[np.searchsorted(lists.offsets.to_numpy(), at, side="right") - 1])
+        keys.append(held[at])
+    return np.concatenate(owners), np.concatenate(keys)
+
+
+def duplicates_of(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """The dropped questions, as they are published."""
+    return connection.execute(query("minhash/duplicates")).to_arrow_table().cast(STORED["duplicates"])
+
+
+def full(connection: duckdb.DuckDBPyConnection, settings: Dedup) -> UInt64s:
+    """The band keys, in order, of buckets in which more rows were kept than are looked at."""
+    rows = connection.execute(query("minhash/full_buckets"), [LOOKED_AT]).to_arrow_table()
+    told = groups(rows["discipline"].to_pylist(), settings.across)
+    return np.unique(rows["key"].to_numpy() ^ told)
+
+
+def _kept_apart(rows: pa.Table, settings: Dedup) -> tuple[UInt64s, NDArray[np.bool_]]:
+    """The group of each row, and whether it is a reference."""
+    named = rows["discipline"].combine_chunks().dictionary_encode()
+    slugs, at = named.dictionary.to_pylist(), named.indices.to_numpy()
+    return groups(slugs, settings.across)[at], np.array([is_reference(slug) for slug in slugs], dtype=np.bool_)[at]
+
+
+def _beyond(places: Places, found: Places) -> Places:
+    """What of `found` is not among `places`."""
+    near = Sought(found.keys).among(places.keys)
+    known = set(zip(*(column[near].tolist() for column in places), strict=True))
+    new = np.array([place not in known for place in zip(*(column.tolist() for column in found), strict=True)], dtype=np.bool_)
+    return found.at(new)
+
+
+def _unchanged(was: pa.Table, now: pa.Table) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which rows of `now` are as they were, and which of `was` as they are."""
+    at = pc.fill_null(pc.index_in(now["question_id"], value_set=was["question_id"].combine_chunks()), -1).to_numpy()
+    stays = at >= 0
+    there = np.flatnonzero(stays)
+    old, new = was.take(pa.array(at[there])), now.take(pa.array(there))
+    same = np.ones(len(there), dtype=np.bool_)
+    for name in ("discipline", "publishable", "text_key"):
+        same &= pc.equal(old[name], new[name]).to_numpy()
+    (mine, theirs) = (table["keys"].combine_chunks() for table in (old, new))
+    lengths = pc.list_value_length(mine).to_numpy()
+    same &= lengths == pc.list_value_length(theirs).to_numpy()
+    owners = np.repeat(np.arange(len(there)), lengths)
+    held = [table.filter(pa.array(same)).flatten().to_numpy() for table in (mine, theirs)]
+    same[owners[same[owners]][held[0] != held[1]]] = False
+    stays[there] = same
+    stood = np.zeros(len(was), dtype=np.bool_)
+    stood[at[stays]] = True
+    return stays, stood
+
+
+def _renumbered(gone: pa.Table, came: pa.Table, first: int) -> pa.Table:
+    """The rows that came, with the number of the one that was gone of the same id and discipline, or with new ones from `first`."""
+    ids, slugs, numbers = (gone[name].to_pylist() for name in ("question_id", "discipline", "number"))
+    known = dict(zip(zip(ids, slugs, strict=True), numbers, strict=True))
+    new = iter(range(first, first + len(came)))
+    named = zip(came["question_id"].to_pylist(), came["discipline"].to_pylist(), strict=True)
+    return _numbered(came, np.fromiter((known[one] if one in known else next(new) for one in named), dtype=np.int32, count=len(came)))
+
+
+def _numbered(rows: pa.Table, numbers: NDArray[np.int32]) -> pa.Table:
+    return rows.append_column("number", pa.array(numbers)).select(SIGNED)
+
+
+def _in_order(rows: pa.Table) -> Order:
+    reference = pc.starts_with(rows["discipline"], REFERENCE)
+    keyed = pa.table([pc.invert(reference), rows["question_id"], rows["discipline"]], names=["own", "question_id", "discipline"])
+    order = pc.sort_indices(keyed, [("own", "ascending"), ("question_id", "ascending"), ("discipline", "ascending")]).to_numpy()
+    places = np.empty(len(order), dtype=np.int64)
+    places[order] = np.arange(len(order))
+    told = rows.take(pa.array(order))
+    return Order(told["question_id"].to_pylist(), told["discipline"].to_pylist(), pc.sum(reference).as_py() or 0, places)
+
+
+def _numbers(met: Ints, order: Order) -> Ints:
+    """The number of each row in order."""
+    numbers = np.empty(len(met), dtype=np.int64)
+    numbers[order.places] = met
+    return numbers
+
+
+def _by_number(dropped: dict[int, Dropped], numbers: Ints) -> dict[int, Dropped]:
+    return {int(numbers[one]): drop._replace(kept=int(numbers[drop.kept])) for one, drop in dropped.items()}
+
+
+def _before(connection: duckdb.DuckDBPyConnection, met: Ints, order: Order) -> dict[int, Dropped]:
+    found = connection.execute("from dropped").fetchnumpy()
+    one, kept = (order.places[np.searchsorted(met, found[name])].tolist() for name in ("number", "kept"))
+    told = zip(kept, found["kind"].tolist(), found["jaccard"].tolist(), strict=True)
+    return dict(zip(one, map(Dropped._make, told), strict=True))
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, numbers: Ints) -> pa.Table:
+    """Number, id, discipline and text key of stored rows."""
+    with _given(connection, pa.table({"number": pa.array(numbers, pa.int32())})):
+        named = "select number, question_id, discipline, text_key from signed semi join given using (number)"
+        return connection.execute(named).to_arrow_table()
+
+
+def _table(places: Places) -> pa.Table:
+    return pa.table({"kind": pa.array(places.kinds), "key": pa.array(places.keys), "number": pa.array(places.rows, pa.int32())})
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, dropped: dict[int, Dropped]) -> None:
+    kept, kind, jaccard = zip(*dropped.values(), strict=True) if dropped else ((), (), ())
+    columns = [
+        pa.array(list(dropped), pa.int32()),
+        pa.array(kept, pa.int32()),
+        pa.array(kind, pa.string()),
+        pa.array(jaccard, pa.float64()),
+    ]
+    _insert(connection, "dropped", pa.table(columns, names=["number", "kept", "kind", "jaccard"]))
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    with _given(connection, rows):
+        connection.execute(f"insert into {table} from given")
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, table: str, numbers: Ints) -> None:
+    with _given(connection, pa.table({"number": pa.array(numbers, pa.int32())})):
+        connection.execute(f"delete from {table} where number in (from given)")
+
+
+@contextmanager
+def _given(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
+    connection.register("given", rows)
+    try:
+        yield
+    finally:
+        connection.unregister("given")
