@@ -34,7 +34,7 @@ TABLES = {
 
 SIGNED = ["number", "question_id", "discipline", "publishable", "text_key", "keys"]
 DROPPED = pa.schema([("number", pa.int32()), ("kept", pa.int32()), ("kind", pa.string()), ("jaccard", pa.float64())])
-BATCH = 1 << 16  # rows whose band keys are looked through at once
+BATCH = 1 << 14  # rows whose band keys are looked through at once: they stay in the cache
 FEW = 4
 """Of so many rows that stand, one at the most may have changed, else all are compared anew, which then costs less."""
 
