@@ -221,7 +221,6 @@ def _bring(connection: duckdb.DuckDBPyConnection, project: Project, partitions: 
         rows = _read(connection, partitions, metas, wanted)
         connection.execute("begin transaction")
         settle_all(connection, rows, texts_of, project.dedup)
-        connection.execute(query("minhash/bands"))
         _sign_off(connection, project, metas)
         connection.execute("commit")
     return pending or Indexed(tuple(wanted))
