@@ -21,7 +21,7 @@ BAND, TEXT, REFERENCE_BAND, REFERENCE_TEXT = range(4)
 CHUNK = 1 << 18  # keys looked up at once: they and the table stay in the cache
 FEW = 1 << 12
 TABLE_BITS = 24
-BEYOND = np.uint64(64 - TABLE_BITS)
+SPARSE_BITS = 7  # a table that is nearly empty: few keys are suspected in vain
 
 
 class Held(NamedTuple):
@@ -103,15 +103,18 @@ class _Beginnings:
     """The first bits of keys, to tell at once most that are none of them."""
 
     def __init__(self, keys: UInt64s) -> None:
-        self._begins = np.zeros(1 << TABLE_BITS, dtype=np.bool_)
-        self._begins[(keys >> BEYOND).astype(np.intp)] = True
+        bits = min(TABLE_BITS, len(keys).bit_length() + SPARSE_BITS)
+        self._beyond = np.uint64(64 - bits)
+        self._begins = np.zeros(1 << bits, dtype=np.bool_)
+        self._begins[(keys >> self._beyond).astype(np.intp)] = True
 
     def suspected(self, keys: UInt64s) -> Ints:
         """The positions of the keys that begin as one of them does, in order."""
         if len(keys) <= FEW:
             return np.arange(len(keys))
         cut = (keys[begin : begin + CHUNK] for begin in range(0, len(keys), CHUNK))
-        return np.concatenate([at * CHUNK + np.flatnonzero(self._begins[(part >> BEYOND).astype(np.intp)]) for at, part in enumerate(cut)])
+        begun = (self._begins[(part >> self._beyond).astype(np.intp)] for part in cut)
+        return np.concatenate([at * CHUNK + np.flatnonzero(part) for at, part in enumerate(begun)])
 
 
 class Sought:

@@ -49,7 +49,7 @@ def _answered(project: Project, partitions: Partitions) -> dict[str, int]:
 def audit(project: Project, partitions: Partitions, dropped: Sequence[Mapping[str, Any]], full: UInt64s) -> Audited:
     """Compare kept questions of some disciplines, drawn by the project's seed, each with each.
 
-    `dropped`: the rows of duplicates; `full`: band keys of the buckets at the bound. Raises DamagedPartition when a partition cannot be read.
+    `dropped`: the rows of duplicates; `full`: band keys of the buckets at the bound. Raises DamagedPartition.
     """
     gone = Counter(row["discipline"] for row in dropped)
     drawn = sample({slug: count - gone[slug] for slug, count in _answered(project, partitions).items()}, project.seed)

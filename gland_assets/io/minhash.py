@@ -99,12 +99,14 @@ def indexed_rows(warehouse: Path) -> dict[str, int]:
 
 def drop_from_index(warehouse: Path, slugs: Iterable[str]) -> None:
     """Take the rows of disciplines out of minhash.duckdb, in one transaction. Raises as `update_index`."""
-    path = warehouse / INDEX
+    path, gone = warehouse / INDEX, list(slugs)
     with opened_to_write(path) as connection:
         try:
             connection.execute("begin transaction")
-            connection.execute("delete from parts")  # what their rows have kept out is not known without them: all is compared anew
-            connection.execute("delete from signed where list_contains(?::text[], discipline)", [list(slugs)])
+            # What their rows have kept out is not known without them: all is compared anew.
+            connection.execute("update parts set rule = null")
+            for table in ("parts", "signed"):
+                connection.execute(f"delete from {table} where list_contains(?::text[], discipline)", [gone])
             connection.execute("commit")
         except duckdb.Error as error:
             raise refused(path, error) from error
@@ -222,7 +224,6 @@ def _bring(connection: duckdb.DuckDBPyConnection, project: Project, partitions: 
         rows = _read(connection, partitions, metas, wanted)
         connection.execute("begin transaction")
         settle_all(connection, rows, texts_of, project.dedup)
-        connection.execute(query("minhash/bands"))
         _sign_off(connection, project, metas)
         connection.execute("commit")
     return pending or Indexed(tuple(wanted))

@@ -34,7 +34,7 @@ TABLES = {
 
 SIGNED = ["number", "question_id", "discipline", "publishable", "text_key", "keys"]
 DROPPED = pa.schema([("number", pa.int32()), ("kept", pa.int32()), ("kind", pa.string()), ("jaccard", pa.float64())])
-BATCH = 1 << 16  # rows whose band keys are looked through at once
+BATCH = 1 << 14  # rows whose band keys are looked through at once: they stay in the cache
 FEW = 4
 """Of so many rows that stand, one at the most may have changed, else all are compared anew, which then costs less."""
 
@@ -75,8 +75,13 @@ def settle(rows: pa.Table, texts_of: TextsOf, settings: Dedup) -> Settled:
 def settle_all(connection: duckdb.DuckDBPyConnection, rows: pa.Table, texts_of: TextsOf, settings: Dedup) -> None:
     """Lay out the tables and compare all rows, whatever stood before."""
     settled = settle(rows, texts_of, settings)
+    for kind in ("view", "table"):  # whatever version laid them out
+        mine = f"select {kind}_name from duckdb_{kind}s() where not internal and database_name = current_database()"
+        for (name,) in connection.execute(mine).fetchall():
+            connection.execute(f'drop {kind} "{name}"')
     for name, columns in TABLES.items():
-        connection.execute(f"create or replace table {name}({columns})")
+        connection.execute(f"create table {name}({columns})")
+    connection.execute(query("minhash/bands"))
     _insert(connection, "signed", settled.signed)
     _insert(connection, "shared", _table(settled.shared))
     _keep(connection, settled.dropped)

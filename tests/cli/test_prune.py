@@ -189,7 +189,7 @@ def test_the_index_of_near_duplicates_loses_the_removed_discipline(built: Path) 
     edit(built, dict([EDITS["removed"]]))
     gland(built, "prune", "--yes")
     with duckdb.connect(str(built / "warehouse" / "minhash.duckdb"), read_only=True) as index:
-        for table in ("parts", "signatures", "bands"):
+        for table in ("parts", "signed", "bands"):
             assert index.execute(f"select distinct discipline from {table}").fetchall() == [("logic",)]
 
 

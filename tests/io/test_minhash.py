@@ -209,6 +209,7 @@ def test_an_index_of_another_layout_is_made_anew(tmp_path: Path) -> None:
     with closing(duckdb.connect(str(tmp_path / "minhash.duckdb"))) as connection:
         connection.execute("create table signatures(question_id text); create table parts(discipline text, stamp text)")
         connection.execute("insert into parts values ('logic', 'old')")
+        connection.execute("create table bands(band integer, key ubigint, question_id text, discipline text)")
     update_index(PROJECT, tmp_path)
     assert held(tmp_path) == expected(*made)
 
