@@ -50,7 +50,7 @@ def test_just_the_failed_rows_are_asked_again_and_what_that_gets_stays(texts: li
     assert "Nothing to do" in build(folder)[1] and server.count == 0, "a plain build asks for nothing"
     assert late(plan(folder)) == {}
     planned = gland_alone(folder, "plan", "--retry-failures", "--json").json
-    assert late(planned) == {"logic": {"answers": "stale: 2 failed rows are asked again"}}
+    assert late(planned) == {"logic": {"answers": "stale: 2 failed rows are asked again", "contamination": "waiting"}}
     assert 0 < planned["requests"]["calls"] <= FAILING * TRIES
     assert planned["by_stage"]["answers"]["reused"] == 12 - FAILING + FAILING * TRIES, "they are looked up along the same chain"
 
@@ -62,7 +62,7 @@ def test_just_the_failed_rows_are_asked_again_and_what_that_gets_stays(texts: li
     assert len(set(bodies(server))) == FAILING + 1
     assert len(dataset(now, "logic")) == 12
     assert all(dataset(now, slug).items() >= dataset(was, slug).items() for slug in was.dataset), "no other row is touched"
-    assert {key for key, held in now.files.items() if was.files[key] != held} == {("logic", "answers")}
+    assert {key for key, held in now.files.items() if was.files[key] != held} == {("logic", "answers"), ("logic", "contamination")}
 
     server.reset()
     for arguments in ((), ("--retry-failures",)):
