@@ -89,4 +89,4 @@ def test_the_provider_blocks_load_once_uncommented(tmp_path: Path) -> None:
     assert set(project.deployments) == {"openai", "azure", "anthropic", "ollama", "vllm"}
     assert next(project.disciplines()).settings.stages["subjects"].models == ("openai", "anthropic")
     assert project.deployments["openai"].identity == project.deployments["azure"].identity
-    assert project.budget.usd == 100 and project.decontaminate[0].columns == ("question",)
+    assert project.budget.usd == 100 and [declared.name for declared in project.decontaminate] == ["gsm8k", "mmlu"]
