@@ -202,7 +202,9 @@ def _differences(connection: duckdb.DuckDBPyConnection, project: Project, metas:
 
 def _rule(project: Project) -> str:
     """What decides how rows are compared. Where it has changed, all are compared anew."""
-    return canonical({**dedup_recipe(project), **asdict(project.dedup), "looked_at": LOOKED_AT})
+    settings = asdict(project.dedup)
+    del settings["rate"]  # of a check alone
+    return canonical({**dedup_recipe(project), **settings, "looked_at": LOOKED_AT})
 
 
 def _bring(connection: duckdb.DuckDBPyConnection, project: Project, partitions: Partitions, metas: Metas) -> Indexed:

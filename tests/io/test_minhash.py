@@ -190,6 +190,13 @@ def test_only_changed_disciplines_are_indexed_anew_and_removed_ones_drop_out(tmp
     assert held(tmp_path) == expected(logic, optics)
 
 
+def test_what_only_a_check_goes_by_has_nothing_compared_again(tmp_path: Path) -> None:
+    stored(tmp_path)
+    update_index(PROJECT, tmp_path)
+    assert update_index(replace(PROJECT, dedup=Dedup(rate=(0.1, 0.2))), tmp_path) == Indexed()
+    assert update_index(replace(PROJECT, dedup=Dedup(across=False)), tmp_path) == Indexed(SLUGS, ())
+
+
 def test_the_index_after_any_edits_is_the_index_made_at_once(tmp_path: Path) -> None:
     rng = Random(4)
     made = {slug: rows.made(slug) for slug in SLUGS}
