@@ -26,7 +26,8 @@ def plain_reply(body: bytes) -> Any | None:
         cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
         reasoning = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
         simple = not any(message[key] for key in message.keys() - KNOWN) and not reply.get("error")
-        simple = simple and not any(usage[key] and any(word in key for word in COUNTED) for key in usage.keys() - DETAILS)
+        # Another count of what was cached, a nought too, takes the place of the details' for litellm.
+        simple = simple and not any((usage[key] or cached) and any(word in key for word in COUNTED) for key in usage.keys() - DETAILS)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     if not simple or ends not in ENDS or not isinstance(content, str) or not isinstance(model, str) or "think>" in content:

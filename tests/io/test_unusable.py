@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gland_assets.core.chain import TRIES
 from gland_assets.core.instructions import make_answers
 from gland_assets.core.making import Making
+from gland_assets.core.pacing import Outages
 from gland_assets.core.parsing import CAUSES
 from gland_assets.core.project import Deployment
 from gland_assets.core.quality import RULES
@@ -25,7 +26,7 @@ from gland_assets.core.structured import json_of
 from gland_assets.io.faults import CAUSES as PROVIDER_CAUSES
 from gland_assets.io.faults import Cure
 from tests.completions import SPOILT
-from tests.io.asking import NOON, SCHEMA, Bench, ask, deployment, failure, request
+from tests.io.asking import NOON, QUICK, SCHEMA, Bench, ask, deployment, failure, request
 from tests.server import REFUSED, ModelServer
 
 
@@ -144,6 +145,8 @@ UNHURRIED = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 Faults = dict[int, tuple[str, int]]
+SHORT_RESTS = replace(QUICK, outages=Outages(first=0.02, longest=0.05))
+"""What goes wrong here goes wrong at both deployments, over and over: rests of minutes would follow."""
 
 
 def faults(*kinds: str) -> st.SearchStrategy[Faults]:
@@ -171,7 +174,7 @@ def test_every_row_ends_as_its_own_answer_or_as_a_failure_with_a_declared_cause(
 ) -> None:
     go_wrong(server, wrong)
     with TemporaryDirectory() as folder:
-        gateway = Bench(Path(folder)).gateway(*two(server, parallel))
+        gateway = Bench(Path(folder)).gateway(*two(server, parallel), waits=SHORT_RESTS)
         making = Making(gateway.project, gateway.project.discipline("logic"), gateway.ask, "build")
         rows = asyncio.run(make_answers(making, [question(number) for number in order]))
         gateway.close()
@@ -198,7 +201,7 @@ def test_every_structured_reply_is_that_of_its_own_row_or_a_failure_with_a_decla
         schema = {"type": "object", "required": ["said"], "properties": {"said": {"const": name}, "why": {"type": "string"}}}
         asked.append(request(f"Name some of {name}.", ("main", "spare"), row=name, schema=schema))
     with TemporaryDirectory() as folder:
-        gateway = Bench(Path(folder)).gateway(*two(server, parallel))
+        gateway = Bench(Path(folder)).gateway(*two(server, parallel), waits=SHORT_RESTS)
         outcomes = ask(gateway, *asked, accept=lambda reply: json_of(reply.text)["said"])
         gateway.close()
     for number, (one, outcome) in enumerate(zip(asked, outcomes, strict=True)):
