@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gland_assets.core.project import Deployment, StageSettings
@@ -174,6 +174,10 @@ MESSAGE: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 
 
 @given(MESSAGE, st.sampled_from(["stop", "length", "content_filter", "eos", None]), USAGE)
+@example(
+    {"role": "assistant", "content": "Yes."}, "stop",
+    {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 4}, "prompt_cache_hit_tokens": 0},
+)  # fmt: skip
 @settings(max_examples=300, deadline=None)
 def test_a_plain_reply_is_read_as_litellm_reads_it(message: dict[str, Any], ends: str | None, usage: dict[str, Any]) -> None:
     raw = json.dumps({
