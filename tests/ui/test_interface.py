@@ -71,7 +71,8 @@ def test_an_edit_shows_without_a_restart(interface: Interface, edited: None, pag
     page.goto(f"{interface.url}/assets/questions?view=checks&checkDetail=up_to_date")
     expect(check_row(page, "up_to_date")).to_contain_text("Failed")
     expect(page.get_by_role("row", name="disciplines")).to_contain_text("cooking")
-    page.goto(f"{interface.url}/assets/answers?view=lineage")  # with few enough neighbours to be drawn in full
+    page.set_viewport_size({"width": 2560, "height": 1600})  # of which all neighbours are drawn in full
+    page.goto(f"{interface.url}/assets/answers?view=lineage")
     for passed in ("5 / 6 Passed", "3 / 4 Passed"):  # questions, and answers below
         expect(page.get_by_text(passed)).to_be_visible()
     open_partition(page, interface.url, "questions", "cooking")
