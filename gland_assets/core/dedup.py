@@ -68,10 +68,10 @@ def shingles(text: str, ngram: int) -> frozenset[str]:
 
 def word_tuples(text: str, ngram: int) -> frozenset[tuple[str, ...]]:
     """`shingles` with their words apart, which is cheaper: no word has a space in it, so two are the same in both or in neither."""
-    words = _WORD.findall(text.lower())
-    if len(words) < ngram:
-        return frozenset([tuple(words)] if words else [])
-    return frozenset(zip(*(words[place:] for place in range(ngram)), strict=False))
+    found = words(text)
+    if len(found) < ngram:
+        return frozenset([tuple(found)] if found else [])
+    return frozenset(zip(*(found[place:] for place in range(ngram)), strict=False))
 
 
 def jaccard(one: frozenset[Hashable], other: frozenset[Hashable]) -> float:

@@ -46,13 +46,12 @@ def _answered(project: Project, partitions: Partitions) -> dict[str, int]:
     return {slug: meta.rows - meta.failed for slug in compared if (meta := metas.get(("answers", slug)))}
 
 
-def audit(project: Project, partitions: Partitions, dropped: Sequence[Mapping[str, Any]], full: UInt64s) -> Audited:
-    """Compare kept questions of some disciplines, drawn by the project's seed, each with each.
-
-    `dropped`: the rows of duplicates; `full`: band keys of the buckets at the bound. Raises DamagedPartition.
-    """
+def _audit(
+    project: Project, partitions: Partitions, answered: Mapping[str, int], dropped: Sequence[Mapping[str, Any]], full: UInt64s
+) -> Audited:
+    """Compare kept questions of some disciplines, drawn by the project's seed, each with each."""
     gone = Counter(row["discipline"] for row in dropped)
-    drawn = sample({slug: count - gone[slug] for slug, count in _answered(project, partitions).items()}, project.seed)
+    drawn = sample({slug: count - gone[slug] for slug, count in answered.items()}, project.seed)
     lost = {row["question_id"] for row in dropped}
     home, texts = {}, []
     for slug in drawn:
@@ -62,15 +61,22 @@ def audit(project: Project, partitions: Partitions, dropped: Sequence[Mapping[st
                 texts.append((identity, text))
     found = [pair for pair in alike(texts, project.dedup) if project.dedup.across or home[pair.one] == home[pair.other]]
     keys = _band_keys(partitions, {home[identity] for pair in found for identity in (pair.one, pair.other)})
-    hidden = [pair for pair in found if np.isin(np.intersect1d(keys[pair.one], keys[pair.other]), full).any()]
-    return Audited(len(texts), len(drawn), tuple(pair for pair in found if pair not in hidden), tuple(hidden))
+    missed: list[Alike] = []
+    at_bound: list[Alike] = []
+    for pair in found:
+        (at_bound if np.isin(np.intersect1d(keys[pair.one], keys[pair.other]), full).any() else missed).append(pair)
+    return Audited(len(texts), len(drawn), tuple(missed), tuple(at_bound))
 
 
 def check_duplicates(project: Project, partitions: Partitions, dropped: Sequence[Mapping[str, Any]], full: UInt64s) -> list[CheckOutcome]:
-    """The outcomes of DUPLICATES_CHECKS over the rows of duplicates. Arguments and errors as of `audit`."""
+    """The outcomes of DUPLICATES_CHECKS over `dropped`, the rows of duplicates.
+
+    `full`: band keys of the buckets at the bound. Raises DamagedPartition when a partition that is audited cannot be read.
+    """
+    answered = _answered(project, partitions)
     lost = {row["question_id"] for row in dropped} & {row["kept_id"] for row in dropped}
-    beyond = outside(rates(_answered(project, partitions), (row["discipline"] for row in dropped)), project.dedup)
-    seen = audit(project, partitions, dropped, full)
+    beyond = outside(rates(answered, (row["discipline"] for row in dropped)), project.dedup)
+    seen = _audit(project, partitions, answered, dropped, full)
     worst = [f"{rate.discipline} {rate.share:.1%}" for rate in beyond]
     pairs = [f"{pair.one} {pair.other} {pair.similarity:.3f}" for pair in seen.missed]
     least, most = project.dedup.rate

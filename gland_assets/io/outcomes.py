@@ -272,13 +272,7 @@ def _table(places: Places) -> pa.Table:
 
 def _keep(connection: duckdb.DuckDBPyConnection, dropped: dict[int, Dropped]) -> None:
     kept, kind, jaccard = zip(*dropped.values(), strict=True) if dropped else ((), (), ())
-    columns = [
-        pa.array(list(dropped), pa.int32()),
-        pa.array(kept, pa.int32()),
-        pa.array(kind, pa.string()),
-        pa.array(jaccard, pa.float64()),
-    ]
-    _insert(connection, "dropped", pa.table(columns, names=["number", "kept", "kind", "jaccard"]))
+    _insert(connection, "dropped", pa.table([list(dropped), kept, kind, jaccard], schema=DROPPED))
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
