@@ -27,8 +27,8 @@ from bench.corpus import WORDS, corpus
 from bench.dedup import MIB, project, store, write
 from gland_assets.core.benchmarks import KNOWN
 from gland_assets.core.leaks import Benchmark, Index
-from gland_assets.core.ngrams import Texts
 from gland_assets.core.project import RULES, DecontaminationSet
+from gland_assets.core.texts import Texts
 from gland_assets.io.benchmarks import read_items, stamped
 from gland_assets.io.contamination import find_leaks
 from gland_assets.io.partitions import Partitions

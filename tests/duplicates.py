@@ -15,6 +15,7 @@ from gland_assets.core.near import Dropped, find
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
 from gland_assets.core.shares import Held, Shares, shared_places
+from gland_assets.core.texts import Texts
 
 REFERENCE = "reference:"
 
@@ -115,4 +116,4 @@ def found(entries: Iterable[Entry], dedup: Dedup) -> list[Duplicate]:
     """The dropped ones by the array operations, in order of id."""
     rows = publishable(entries)
     shares = Shares(shared_places(held(rows, dedup)), len(rows))
-    return as_rows(rows, find(shares, sum(row.reference for row in rows), Sieved([row.text for row in rows], dedup)))
+    return as_rows(rows, find(shares, sum(row.reference for row in rows), Sieved(Texts.of([row.text for row in rows]), dedup)))

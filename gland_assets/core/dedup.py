@@ -8,7 +8,7 @@ UTF-8 bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -17,17 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.project import Dedup
-from gland_assets.core.shingling import UInt32s, fmix32, shingle_hashes
+from gland_assets.core.shingling import fmix32, shingle_hashes
+from gland_assets.core.texts import Ints, Texts, UInt32s, code_points, decoded, encoded, lower_beyond_ascii
 
 UInt64s = NDArray[np.uint64]
 
-CHARACTERS = 1 << 19  # of text signed at once
+STRETCH = 1 << 19  # bytes of text signed at once
 TOGETHER = 1024  # pieces of texts permuted at once: with the next, half a megabyte at the most, which stays in the cache
 PIECE = 128  # shingles
 LAID = 1 << 16  # shingles that several permutations are taken of at once, where there are fewer
 
 _WORD = re.compile(r"\w+")
-_SPACING = b"\t\n\v\f\r\x1c\x1d\x1e\x1f"  # what `str.split` parts words at in ASCII, the space aside
+_APART = bytes(code if code >= 0x80 or _WORD.match(chr(code)) else ord(" ") for code in range(256))
+_SPACING = bytes(code < 0x80 and chr(code).isspace() and code != ord(" ") for code in range(256))
+
+LAST_SPACE = 0x3000
+"""The last code point that counts as spacing; a test says so."""
 
 
 def normalise(text: str) -> str:
@@ -37,25 +42,43 @@ def normalise(text: str) -> str:
 
 def text_hash(text: str) -> str:
     """32 hex digits of the normalised text."""
-    lowered = text.lower()
-    return _hash_of(lowered, _told(lowered))
+    return _digest(encoded(normalise(text))).hex()
 
 
-def _hash_of(lowered: str, told: bytes) -> str:
-    if told.isascii():  # single spaces are all the spacing in most texts, and who looks for other need not split
-        even = b"  " not in told and len(told.translate(None, _SPACING)) == len(told)
-    else:
-        even = "  " not in lowered and lowered.isprintable()
-    return blake2b(told.strip(b" ") if even else _told(" ".join(lowered.split())), digest_size=16).hexdigest()
+def _digests(lowered: Texts, parts: Sequence[bytes]) -> list[bytes]:
+    """Hashes of the normalised texts, which are given in lower case, as one run and one by one."""
+    found = [_digest(part.strip(b" ")) for part in parts]  # single spaces are all the spacing in most texts
+    for number in lowered.of_bytes(_spacing(lowered.data)):
+        found[number] = _digest(encoded(" ".join(decoded(parts[number]).split())))
+    return found
 
 
-def _told(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # half surrogates and all: no text of a model's is refused
+def _digest(told: bytes) -> bytes:
+    return blake2b(told, digest_size=16).digest()
+
+
+def _spacing(data: bytes | memoryview) -> Ints:
+    """Where bytes stand that `str.split` parts words at, but for single spaces."""
+    told = np.frombuffer(data, dtype=np.uint8)
+    spaces = told == ord(" ")
+    found = [np.flatnonzero(spaces[1:] & spaces[:-1]), np.flatnonzero(np.frombuffer(bytes(data).translate(_SPACING), dtype=np.bool_))]
+    beyond = np.flatnonzero(told >= 0x80)
+    if len(beyond):
+        leading = beyond[told[beyond] >= 0xC0]
+        found.append(leading[_spaces().take(code_points(told[beyond]), mode="clip")])
+    return np.concatenate(found)
+
+
+@cache
+def _spaces() -> NDArray[np.bool_]:
+    """By code point up to LAST_SPACE, and False at the end: whether it is spacing."""
+    return np.array([chr(point).isspace() for point in range(LAST_SPACE + 2)])
 
 
 def words(text: str) -> list[str]:
     """The words of `text`, in lower case and in order."""
-    return _WORD.findall(text.lower())
+    lowered = text.lower()
+    return lowered.encode().translate(_APART).decode().split() if lowered.isascii() else _WORD.findall(lowered)
 
 
 def shingles(text: str, ngram: int) -> frozenset[str]:
@@ -83,7 +106,7 @@ def jaccard(one: frozenset[Hashable], other: frozenset[Hashable]) -> float:
 
 def signatures(texts: Sequence[str], settings: Dedup) -> UInt32s:
     """MinHash signatures, shape (texts, num_perm). A text without a word has datasketch's empty signature: every value 2**32 - 1."""
-    return _signed(texts, settings)[2]
+    return sign(Texts.of(texts), settings).signatures
 
 
 @cache
@@ -95,7 +118,7 @@ def _keep_memory() -> None:
     np.empty(31 << 20, dtype=np.uint8)  # of 32 MiB and above it takes no notice
 
 
-def _least(hashes: UInt32s, counts: NDArray[np.int64], settings: Dedup) -> UInt32s:
+def _least(hashes: UInt32s, counts: Ints, settings: Dedup) -> UInt32s:
     """Least permuted hash of each text by permutation, texts having `counts` of `hashes` in turn, none of them zero.
 
     Texts are cut into pieces, and pieces of about a length laid side by side, so that a permutation is three operations over all of them.
@@ -140,45 +163,28 @@ def band_keys(values: UInt32s, settings: Dedup) -> UInt64s:
 class Signed(NamedTuple):
     """What texts are compared by, one row a text. A text without a word is compared by its hash alone."""
 
-    text_hashes: list[str]
+    text_hashes: list[bytes]
     worded: NDArray[np.bool_]
     signatures: UInt32s
     bands: UInt64s
 
 
-def sign(texts: Sequence[str], settings: Dedup) -> Signed:
-    """Text hashes, signatures and band keys of `texts`, in order."""
-    hashes, worded, values = _signed(texts, settings)
-    return Signed(hashes, worded, values, band_keys(values, settings))
-
-
-def _signed(texts: Sequence[str], settings: Dedup) -> tuple[list[str], NDArray[np.bool_], UInt32s]:
-    """Text hashes, which texts have a word, and signatures."""
+def sign(texts: Texts, settings: Dedup) -> Signed:
+    """Text hashes, of 16 bytes, signatures and band keys of `texts`, in order."""
     _keep_memory()
-    hashes: list[str] = []
-    worded = np.zeros(len(texts), dtype=np.bool_)
-    values = np.full((len(texts), settings.num_perm), np.iinfo(np.uint32).max, dtype=np.uint32)
-    for begin, end in _stretches(texts):
-        lowered = [text.lower() for text in texts[begin:end]]
-        told = list(map(_told, lowered))
-        hashes += map(_hash_of, lowered, told)
-        shingled, counts = shingle_hashes(told, settings.ngram)
+    hashes: list[bytes] = []
+    worded = np.zeros(len(texts.ends), dtype=np.bool_)
+    values = np.full((len(texts.ends), settings.num_perm), np.iinfo(np.uint32).max, dtype=np.uint32)
+    for first, piece in texts.pieces(STRETCH):
+        lowered = lower_beyond_ascii(Texts(bytes(piece.data).lower(), piece.ends), str.lower)
+        parts = lowered.parts()
+        hashes += _digests(lowered, parts)
+        shingled, counts = shingle_hashes(parts, settings.ngram)
         filled = np.flatnonzero(counts)
         if len(filled):
-            worded[begin + filled] = True
-            values[begin + filled] = _least(fmix32(shingled), counts[filled], settings)
-    return hashes, worded, values
-
-
-def _stretches(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Where to begin and to end, so that no more than CHARACTERS are signed at once, or one text."""
-    ends = np.cumsum(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)))
-    begin = 0
-    while begin < len(texts):
-        before = ends[begin - 1] if begin else 0
-        end = max(begin + 1, int(np.searchsorted(ends, before + CHARACTERS, side="right")))
-        yield begin, end
-        begin = end
+            worded[first + filled] = True
+            values[first + filled] = _least(fmix32(shingled), counts[filled], settings)
+    return Signed(hashes, worded, values, band_keys(values, settings))
 
 
 @lru_cache(maxsize=4)

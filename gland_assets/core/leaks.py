@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Gram, Item, Match, Text, match
-from gland_assets.core.ngrams import Texts, UInt64s, gram_hashes, gram_hashes_at, word_hashes
+from gland_assets.core.ngrams import UInt64s, gram_hashes, gram_hashes_at, word_hashes
 from gland_assets.core.project import Rule
-from gland_assets.core.shingling import Ints
+from gland_assets.core.texts import Ints, Texts
 
 AGAIN = np.uint64(0xD6E8FEB86659FD93)
 FILLING = 64  # bits of the filter for each n-gram in it, of which two are set

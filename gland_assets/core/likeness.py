@@ -1,23 +1,24 @@
-"""Which of several rows a row is like: exact Jaccard over shingles as text, where there are many after a sieve by their hashes."""
+"""Which of several rows a row is like: exact Jaccard over shingles as text, where there are many after a sieve by bitmaps of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.dedup import jaccard, word_tuples
+from gland_assets.core.ngrams import UInt64s, gram_hashes_at, word_hashes
 from gland_assets.core.project import Dedup
-from gland_assets.core.shingling import Ints, UInt32s, shingle_hashes
+from gland_assets.core.texts import Ints, Texts, lower_beyond_ascii
 
 REMEMBERED = 20_000
 """Shingle sets held while duplicates are looked for."""
 
-TOGETHER = 4096  # texts hashed at once
-MARKS = 1 << 16
-WIDEST = 1024  # hashes laid side by side; those of longer texts are counted one text after the other
+LEAST_BITS, MOST_BITS = 1 << 9, 1 << 14
+SPARSE = 8  # bits of a bitmap for each shingle of nearly all texts
+PAIRS = 1 << 15  # looked at together: their bitmaps stay in the cache
 ROUNDING = 1e-6
 
 
@@ -42,54 +43,55 @@ class Likeness:
 
 
 class Sieved(Likeness):
-    """The same over texts at hand, where most rows that share a bucket are unlike: a template's, by the thousand.
+    """The same over texts at hand, where most rows that share a bucket are unlike.
 
-    Hashes bound the Jaccard from above: what two texts share is at most the shingles of one whose hash, cut to 16 bits, the other has too,
-    and each text has at least as many shingles as distinct hashes. What the bound lets through is compared as text.
+    A text's bitmap has a bit for each of its shingles, by hash. Two texts have at most as many shingles in common as bits, and as many more
+    as the one with fewer of these has shingles without a bit of their own. What that lets through is compared as text.
     """
 
-    def __init__(self, texts: Sequence[str], settings: Dedup) -> None:
-        super().__init__(texts.__getitem__, settings, remembered=1_000)
-        told = [_cut(texts[begin : begin + TOGETHER], settings.ngram) for begin in range(0, len(texts), TOGETHER)] or [_cut([], 1)]
-        self._hashes, self._counts, self._distinct = (np.concatenate(column) for column in zip(*told, strict=True))
-        self._begins = np.cumsum(self._counts) - self._counts
-        self._marked = np.zeros(MARKS, dtype=np.uint8)
-        width = min(WIDEST, int(np.percentile(self._counts, 99))) if len(texts) else 0
-        self._laid = np.zeros((len(texts), width), dtype=np.uint16)
-        self._long = self._counts > width
-        short = np.repeat(~self._long, self._counts)
-        places = np.arange(len(self._hashes)) - np.repeat(self._begins, self._counts)
-        self._laid[np.repeat(np.arange(len(texts)), self._counts)[short], places[short]] = self._hashes[short]
+    def __init__(self, texts: Texts, settings: Dedup) -> None:
+        super().__init__(texts.text, settings, remembered=1_000)
+        told = [_hashed(lower_beyond_ascii(piece, str.lower), settings.ngram) for _, piece in texts.pieces()]
+        counts = np.concatenate([counts for _, counts in told] or [np.empty(0, dtype=np.int64)])
+        usual = SPARSE * int(np.percentile(counts, 99)) if len(counts) else 0
+        width = min(max(1 << usual.bit_length(), LEAST_BITS), MOST_BITS)
+        self._bits = np.concatenate([_bitmaps(*piece, width) for piece in told] or [np.empty((0, width // 64), dtype=np.uint64)])
+        self._set = _ones(self._bits)
+        self._hidden = np.where(counts, counts - self._set, MOST_BITS)
 
-    def first(self, one: int, others: Collection[int]) -> tuple[int, float] | None:
-        """As Likeness."""
-        return super().first(one, self._passing(one, others)) if others else None
+    def first_of(self, one: int, others: Ints) -> tuple[int, float] | None:
+        """As `first`. The same may stand among `others` several times."""
+        return self.first(one, set(others[self._passing(np.array([one]), others)].tolist())) if len(others) else None
 
-    def _passing(self, one: int, others: Collection[int]) -> list[int]:
-        ordered = np.array(sorted(others))
-        self._marked[self._of(one)] = 1
-        shared = self._marked.take(self._laid.take(ordered, axis=0)).sum(axis=1, dtype=np.int64)
-        for at in np.flatnonzero(self._long.take(ordered)).tolist():
-            shared[at] = self._marked.take(self._of(int(ordered[at]))).sum(dtype=np.int64)
-        self._marked[self._of(one)] = 0
-        needed = self.threshold * (self._distinct[one] + self._distinct.take(ordered) - shared) - ROUNDING
-        found: list[int] = ordered[shared >= needed].tolist()
-        return found
+    def passing(self, ones: Ints, others: Ints) -> NDArray[np.bool_]:
+        """Of pairs of rows, those that may reach the threshold."""
+        cut = (slice(begin, begin + PAIRS) for begin in range(0, len(ones), PAIRS))
+        return np.concatenate([self._passing(ones[part], others[part]) for part in cut] or [np.empty(0, dtype=np.bool_)])
 
-    def _of(self, one: int) -> NDArray[np.uint16]:
-        return self._hashes[self._begins[one] : self._begins[one] + self._counts[one]]
+    def _passing(self, ones: Ints, others: Ints) -> NDArray[np.bool_]:
+        shared = _ones(self._bits.take(ones, axis=0) & self._bits.take(others, axis=0))
+        shared += np.minimum(self._hidden.take(ones), self._hidden.take(others))
+        passes: NDArray[np.bool_] = shared >= self.threshold * (self._set.take(ones) + self._set.take(others) - shared) - ROUNDING
+        return passes
 
 
-def _cut(texts: Sequence[str], ngram: int) -> tuple[NDArray[np.uint16], Ints, Ints]:
-    """The last bits of the hashes of the texts' shingles, none of them 0; how many each text has; and of how many different hashes."""
-    hashes, counts = shingle_hashes([text.lower().encode("utf-8", "surrogatepass") for text in texts], ngram)
-    return np.maximum(hashes & np.uint32(MARKS - 1), 1).astype(np.uint16), counts, _distinct(hashes, counts)
+def _hashed(texts: Texts, ngram: int) -> tuple[UInt64s, Ints]:
+    """Hashes of the shingles of texts, a text's after the other's, and how many each has, repeats included; none where words are fewer."""
+    words, ends = word_hashes(texts)
+    counts = np.maximum(np.diff(ends, prepend=0) - ngram + 1, 0)
+    skipped = np.concatenate([[0], ends[:-1]]) - (np.cumsum(counts) - counts)
+    return gram_hashes_at(words, np.arange(counts.sum()) + np.repeat(skipped, counts), ngram), counts
 
 
-def _distinct(hashes: UInt32s, counts: Ints) -> Ints:
-    """How many different hashes each text has."""
-    told = np.repeat(np.arange(len(counts), dtype=np.uint64), counts) << np.uint64(32) | hashes
-    told.sort()
-    first = np.ones(len(told), dtype=np.bool_)
-    first[1:] = told[1:] != told[:-1]
-    return np.bincount((told[first] >> np.uint64(32)).astype(np.int64), minlength=len(counts))
+def _bitmaps(hashes: UInt64s, counts: Ints, width: int) -> UInt64s:
+    """Of each text, a row of `width` bits."""
+    marked = np.zeros(len(counts) * width, dtype=np.uint8)
+    marked[np.repeat(np.arange(len(counts)) * width, counts) + (hashes >> np.uint64(65 - width.bit_length())).view(np.int64)] = 1
+    return np.packbits(marked).view(np.uint64).reshape(len(counts), -1)
+
+
+def _ones(bits: UInt64s) -> Ints:
+    """How many bits are set in each row."""
+    counted = np.ascontiguousarray(np.bitwise_count(bits).T)  # sums of short rows take several times as long as of few long ones
+    found: Ints = counted.sum(axis=0, dtype=np.int64)
+    return found

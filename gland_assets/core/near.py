@@ -17,7 +17,9 @@ from heapq import heapify, heappop, heappush
 from itertools import chain
 from typing import NamedTuple
 
-from gland_assets.core.likeness import Likeness
+import numpy as np
+
+from gland_assets.core.likeness import Likeness, Sieved
 from gland_assets.core.shares import Shares
 
 LOOKED_AT = 64
@@ -32,12 +34,15 @@ class Dropped(NamedTuple):
     jaccard: float
 
 
-def find(shares: Shares, references: int, likeness: Likeness) -> dict[int, Dropped]:
+def find(shares: Shares, references: int, likeness: Sieved) -> dict[int, Dropped]:
     """Row -> what it is dropped for. The first `references` rows are references."""
     first_of: dict[int, int] = {}
     kept_in: defaultdict[int, list[int]] = defaultdict(list)
     dropped: dict[int, Dropped] = {}
-    for one, buckets in enumerate(shares.each()):
+    alike = _alike(shares, likeness)
+    crowded = dict(shares.crowded(LOOKED_AT))
+    for one in sorted(alike.keys() | crowded.keys()):
+        buckets = crowded.get(one, [])
         reference = one < references
         texts, bands = [], buckets
         if buckets and not shares.of_bands(buckets[-1]):
@@ -50,16 +55,30 @@ def find(shares: Shares, references: int, likeness: Likeness) -> dict[int, Dropp
         for bucket in texts:
             if reference or not shares.of_references(bucket):
                 first_of.setdefault(bucket, one)
-        found = None if reference else likeness.first(one, set(chain.from_iterable(map(kept_in.__getitem__, bands))))
-        if found is not None:
-            dropped[one] = Dropped(found[0], "near", found[1])
-            continue
-        if not reference and bands and shares.of_references(bands[-1]):
-            bands = [bucket for bucket in bands if not shares.of_references(bucket)]
+        if not reference:
+            seen = [[other for other in alike.get(one, ()) if other not in dropped], *map(kept_in.__getitem__, bands)]
+            found = likeness.first_of(one, np.fromiter(chain.from_iterable(seen), dtype=np.int64, count=sum(map(len, seen))))
+            if found is not None:
+                dropped[one] = Dropped(found[0], "near", found[1])
+                continue
+            if bands and shares.of_references(bands[-1]):
+                bands = [bucket for bucket in bands if not shares.of_references(bucket)]
         for kept in map(kept_in.__getitem__, bands):
             if len(kept) < LOOKED_AT:
                 kept.append(one)
     return dropped
+
+
+def _alike(shares: Shares, likeness: Sieved) -> dict[int, list[int]]:
+    """Row -> the rows before it that it may be like, of those with which it shares a bucket so small that all in it are looked at."""
+    passed = [np.empty((0, 2), dtype=np.int64)]
+    for earlier, later in shares.pairs(LOOKED_AT):
+        met = likeness.passing(earlier, later)
+        passed.append(np.stack([later[met], earlier[met]], axis=1))
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for one, other in np.concatenate(passed).tolist():
+        found[one].append(other)
+    return found
 
 
 class Change(NamedTuple):

@@ -124,10 +124,10 @@ class Dedup:
 
     threshold: float = 0.7  # exact Jaccard over word n-grams at which two questions count as one
     ngram: int = 3  # words a shingle
-    num_perm: int = 128
+    num_perm: int = 72
     seed: int = 1
-    bands: int = 25
-    rows: int = 5  # rows a band
+    bands: int = 18
+    rows: int = 4  # rows a band
     rate: tuple[float, float] = (0.0, 0.5)  # least and most of a discipline's answered questions that may be dropped; else a check warns
     over: Literal["questions", "answers", "both"] = "questions"  # which text of a pair is compared; both: the two as one
     across: bool = True  # False: duplicates are looked for within each discipline alone

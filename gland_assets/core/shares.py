@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.dedup import UInt64s
-from gland_assets.core.shingling import Ints
+from gland_assets.core.texts import Ints
 
 BAND, TEXT, REFERENCE_BAND, REFERENCE_TEXT = range(4)
 """Kinds of buckets."""
@@ -21,6 +21,8 @@ BAND, TEXT, REFERENCE_BAND, REFERENCE_TEXT = range(4)
 CHUNK = 1 << 18  # keys looked up at once: they and the table stay in the cache
 FEW = 1 << 12
 TABLE_BITS = 24
+PAIRS = 1 << 20  # told at once
+ROOMY = 2  # a table four times as long as the keys that go into it, or more: few meet in it by chance
 SPARSE_BITS = 7  # a table that is nearly empty: few keys are suspected in vain
 
 
@@ -32,6 +34,7 @@ class Held(NamedTuple):
     texts: UInt64s
     groups: UInt64s  # rows of different groups are not compared
     references: NDArray[np.bool_]
+    bands: int = 1  # two keys are the same only when this many lie between them, or twice as many, and so on
 
     def owners(self, at: Ints) -> Ints:
         """The rows whose keys stand there."""
@@ -60,7 +63,8 @@ def joined(*places: Places) -> Places:
 def shared_places(held: Held) -> Places:
     """Where two or more rows meet, of which one at least is no reference."""
     if not held.references.any() and not held.groups.any():  # as nearly always: no array as long as the keys
-        at, alike = shared(held.keys), shared(held.texts)
+        at = np.concatenate([held.bands * shared(held.keys[band :: held.bands]) + band for band in range(held.bands)])
+        alike = shared(held.texts)
         return joined(_places(BAND, held.keys[at], held.owners(at)), _places(TEXT, held.texts[alike], alike))
     told = []
     rows = np.arange(len(held.texts))
@@ -88,9 +92,14 @@ def _places(kind: int, keys: UInt64s, rows: Ints) -> Places:
 
 def shared(keys: UInt64s) -> Ints:
     """The positions of the keys that stand at two or more positions, in order of key."""
-    halves = (keys >> np.uint64(32)).astype(np.uint32)  # half the bytes to sort, for nearly all stand alone
-    halves.sort()
-    at = _Beginnings(halves[1:][halves[1:] == halves[:-1]].astype(np.uint64) << np.uint64(32)).suspected(keys)
+    bits = len(keys).bit_length() + ROOMY
+    slots = (keys >> np.uint64(64 - bits)).view(np.int64)
+    turns = np.arange(len(keys), dtype=np.int32)
+    last = np.empty(1 << bits, dtype=np.int32)
+    last[slots] = turns
+    met = np.zeros(1 << bits, dtype=np.bool_)
+    met[slots[last.take(slots) != turns]] = True
+    at = np.flatnonzero(met.take(slots))
     at = at[np.argsort(keys[at], kind="stable")]
     same = keys[at][1:] == keys[at][:-1]
     found = np.zeros(len(at), dtype=np.bool_)
@@ -150,7 +159,8 @@ class Shares:
         self._member_begins = [*begins.tolist(), count]
         self._members = places.rows[by_bucket]
         by_row = np.lexsort((buckets, places.rows))
-        self._row_begins = np.searchsorted(places.rows[by_row], np.arange(rows + 1)).tolist()
+        self._rows = places.rows[by_row]
+        self._row_begins = np.searchsorted(self._rows, np.arange(rows + 1)).tolist()
         self._buckets = buckets[by_row]
         self._then = np.zeros(count, dtype=np.bool_) if then is None else then[by_row]
         self._now = np.ones(count, dtype=np.bool_) if now is None else now[by_row]
@@ -174,11 +184,29 @@ class Shares:
         found: list[int] = self._buckets[mine][self._then[mine]].tolist()
         return found
 
-    def each(self) -> Iterator[list[int]]:
-        """The buckets of every row, in order, where all places are held now; those of bands stand before those of texts."""
-        told = self._buckets.tolist()
-        for begin, end in zip(self._row_begins, self._row_begins[1:], strict=False):
-            yield told[begin:end]
+    def pairs(self, most: int) -> Iterator[tuple[Ints, Ints]]:
+        """Every two rows, the earlier and the later, of each bucket of bands with at most `most` rows, stretch by stretch; all as now."""
+        begins_of = np.asarray(self._member_begins)
+        sizes = np.diff(begins_of)[: self._first[TEXT]]
+        for size in np.unique(sizes[sizes <= most]).tolist():
+            begins = begins_of[:-1][: len(sizes)][sizes == size]
+            one, other = np.triu_indices(size, 1)
+            together = max(1, PAIRS // len(one))
+            for first in range(0, len(begins), together):
+                rows = self._members[begins[first : first + together, None] + np.arange(size)]
+                yield rows[:, one].ravel(), rows[:, other].ravel()
+
+    def crowded(self, most: int) -> Iterator[tuple[int, list[int]]]:
+        """The rows of all other buckets with these, in order, those of bands before those of texts; all as now."""
+        wanted = np.diff(self._member_begins) > most
+        wanted[self._first[TEXT] :] = True
+        places = np.flatnonzero(wanted[self._buckets])
+        if not len(places):
+            return
+        rows, first = np.unique(self._rows[places], return_index=True)
+        buckets = self._buckets[places].tolist()
+        for row, begin, end in zip(rows.tolist(), first.tolist(), [*first[1:].tolist(), len(places)], strict=True):
+            yield row, buckets[begin:end]
 
     def of_bands(self, bucket: int) -> bool:
         """Whether the rows of a bucket have a band in common, and stand in it."""

@@ -14,9 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-UInt8s = NDArray[np.uint8]
-UInt32s = NDArray[np.uint32]
-Ints = NDArray[np.int64]
+from gland_assets.core.texts import Ints, UInt8s, UInt32s, code_points
 
 _SPACE = ord(" ")
 _TAILS = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF], dtype=np.uint32)  # by the bytes left over after the last block of four
@@ -76,11 +74,6 @@ def mark_beyond_ascii(data: UInt8s, inside: NDArray[np.bool_]) -> None:
         points = code_points(data[beyond])
         widths = 2 + (points >= 0x800).astype(np.int64) + (points >= 0x10000)
         inside[beyond] = np.repeat(_word_characters().take(points), widths)
-
-
-def code_points(data: UInt8s) -> UInt32s:
-    """The characters of UTF-8, half surrogates and all: no text of a model's is refused, and none of them is part of a word."""
-    return np.frombuffer(data.tobytes().decode("utf-8", "surrogatepass").encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 @cache

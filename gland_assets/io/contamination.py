@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from gland_assets.core.leaks import Index
-from gland_assets.core.ngrams import Texts
 from gland_assets.core.project import DecontaminationSet
 from gland_assets.io.benchmarks import index_of
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.signing import table_hash
 from gland_assets.io.stored_schemas import STORED
+from gland_assets.io.texts import texts_of
 
 PARTS = {"questions": "question", "answers": "answer"}
 """The assets whose texts are looked through -> the part of a pair that they hold."""
@@ -42,13 +41,3 @@ def _leaks(index: Index, rows: pa.Table, slug: str, part: str) -> Iterator[dict[
             "item_id": leak.item.item_id, "items": index.items(leak.benchmark), "share": leak.match.share, "ngram": leak.match.ngram,
             "question_span": leak.match.span, "item_span": leak.match.item_span,
         }  # fmt: skip
-
-
-def texts_of(column: pa.ChunkedArray) -> Texts:
-    """A column of text as it lies in memory; null as empty text."""
-    array = column.combine_chunks().fill_null("")
-    _, offsets, data = array.buffers()
-    if not len(array) or data is None:
-        return Texts(b"", np.zeros(len(array), dtype=np.int64))
-    ends = np.frombuffer(offsets, dtype=np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
-    return Texts(memoryview(data)[ends[0] : ends[-1]], ends[1:] - ends[0])

@@ -36,7 +36,7 @@ from gland_assets.io.partitions import ALL, Partitions
 from gland_assets.io.parts import attached, write_empties
 from gland_assets.io.signing import table_hash
 from gland_assets.io.sql import query
-from gland_assets.io.texts import Texts, is_reference
+from gland_assets.io.texts import StoredTexts, is_reference
 
 INDEX = "minhash.duckdb"
 NO_KEYS: UInt64s = np.empty(0, dtype=np.uint64)
@@ -213,7 +213,7 @@ def _bring(connection: duckdb.DuckDBPyConnection, project: Project, partitions: 
     if pending == Indexed():
         return pending
     write_empties(partitions.warehouse)
-    texts_of = partial(Texts, partitions, project.dedup.over)
+    texts_of = partial(StoredTexts, partitions, project.dedup.over)
     with attached(connection, project):
         if pending is not None:
             rows = _read(connection, partitions, metas, pending.changed)

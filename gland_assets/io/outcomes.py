@@ -18,11 +18,11 @@ from gland_assets.core.likeness import Likeness, Sieved
 from gland_assets.core.near import LOOKED_AT, Change, Dropped, find, look_again
 from gland_assets.core.project import Dedup
 from gland_assets.core.shares import Held, Places, Shares, Sought, joined, shared_places
-from gland_assets.core.shingling import Ints
+from gland_assets.core.texts import Ints
 from gland_assets.io.compared import groups
 from gland_assets.io.sql import query
 from gland_assets.io.stored_schemas import STORED
-from gland_assets.io.texts import Texts, is_reference
+from gland_assets.io.texts import StoredTexts, is_reference
 
 TABLES = {
     "parts": "discipline text, stamp text, made_from text, rule text",
@@ -38,8 +38,8 @@ BATCH = 1 << 14  # rows whose band keys are looked through at once: they stay in
 FEW = 4
 """Of so many rows that stand, one at the most may have changed, else all are compared anew, which then costs less."""
 
-TextsOf = Callable[[Sequence[str], Sequence[str]], Texts]
-"""The texts of rows by their ids and disciplines."""
+TextsOf = Callable[[pa.Table], StoredTexts]
+"""The texts of rows by question_id and discipline."""
 
 
 class Settled(NamedTuple):
@@ -51,10 +51,9 @@ class Settled(NamedTuple):
 
 
 class Order(NamedTuple):
-    """Rows in the order in which they are kept, references first: their ids and disciplines, and the place of each that was given."""
+    """Rows in the order in which they are kept, references first, with question_id and discipline; and the place of each that was given."""
 
-    ids: list[str]
-    disciplines: list[str]
+    rows: pa.Table
     references: int
     places: Ints
 
@@ -67,8 +66,7 @@ def settle(rows: pa.Table, texts_of: TextsOf, settings: Dedup) -> Settled:
     met = np.unique(shared.rows)
     order = _in_order(signed.take(pa.array(met)))
     shares = Shares(shared._replace(rows=order.places[np.searchsorted(met, shared.rows)]), len(met))
-    texts = texts_of(order.ids, order.disciplines)
-    found = find(shares, order.references, Sieved([texts(one) for one in range(len(met))], settings))
+    found = find(shares, order.references, Sieved(texts_of(order.rows).all(), settings))
     return Settled(signed, shared, _by_number(found, _numbers(met, order)))
 
 
@@ -126,7 +124,7 @@ def _look_again(connection: duckdb.DuckDBPyConnection, gone: pa.Table, came: pa.
     )  # fmt: skip
     changed = frozenset(order.places[np.isin(met, left) | np.isin(met, new)].tolist())
     before = _before(connection, met, order)
-    likeness = Likeness(texts_of(order.ids, order.disciplines), settings)
+    likeness = Likeness(texts_of(order.rows), settings)
     outcomes = look_again(Change(shares, order.references, changed, before), likeness)
     numbers = _numbers(met, order)
     _delete(connection, "dropped", np.concatenate([left, numbers[list(outcomes)]]))
@@ -140,7 +138,7 @@ def _shared(rows: pa.Table, settings: Dedup) -> Places:
     lists = rows["keys"].combine_chunks()
     begins = lists.offsets.to_numpy()
     keys = lists.values.to_numpy()[slice(*begins[[0, -1]])]
-    found = shared_places(Held(keys, begins - begins[0], rows["text_key"].to_numpy(), *_kept_apart(rows, settings)))
+    found = shared_places(Held(keys, begins - begins[0], rows["text_key"].to_numpy(), *_kept_apart(rows, settings), settings.bands))
     return found._replace(rows=rows["number"].to_numpy()[found.rows])
 
 
@@ -237,8 +235,7 @@ def _in_order(rows: pa.Table) -> Order:
     order = pc.sort_indices(keyed, [("own", "ascending"), ("question_id", "ascending"), ("discipline", "ascending")]).to_numpy()
     places = np.empty(len(order), dtype=np.int64)
     places[order] = np.arange(len(order))
-    told = rows.take(pa.array(order))
-    return Order(told["question_id"].to_pylist(), told["discipline"].to_pylist(), pc.sum(reference).as_py() or 0, places)
+    return Order(rows.select(["question_id", "discipline"]).take(pa.array(order)), pc.sum(reference).as_py() or 0, places)
 
 
 def _numbers(met: Ints, order: Order) -> Ints:

@@ -16,7 +16,7 @@ from gland_assets.core.project import Dedup
 from gland_assets.core.records import CONTENT, Signature
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.stored_schemas import STORED
-from gland_assets.io.texts import compared_texts
+from gland_assets.io.texts import compared_texts, texts_of
 
 
 def sign_questions(partitions: Partitions, slug: str, settings: Dedup) -> tuple[pa.Table, str]:
@@ -28,10 +28,17 @@ def sign_questions(partitions: Partitions, slug: str, settings: Dedup) -> tuple[
 def signature_table(questions: pa.Table, settings: Dedup) -> pa.Table:
     """Text hash, MinHash signature and band keys of every question that has a text. `questions` has question_id, discipline and text."""
     asked = questions.filter(questions["text"].is_valid()) if questions["text"].null_count else questions
-    signed = sign(asked["text"].to_pylist(), settings)
-    hashes = pa.array(signed.text_hashes, pa.string())
+    signed = sign(texts_of(asked["text"]), settings)
+    hashes = _hexadecimal(signed.text_hashes)
     lists = [_lists(values, signed.worded) for values in (signed.signatures, signed.bands)]
     return pa.table([asked["question_id"], asked["discipline"], hashes, *lists], schema=STORED["signatures"])
+
+
+def _hexadecimal(hashes: list[bytes]) -> pa.StringArray:
+    """Hashes of one length as text."""
+    told = b"".join(hashes).hex().encode()
+    offsets = np.linspace(0, len(told), len(hashes) + 1, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(hashes), pa.py_buffer(offsets), pa.py_buffer(told))
 
 
 def _lists(values: NDArray[Any], filled: NDArray[np.bool_]) -> pa.ListArray:

@@ -14,6 +14,7 @@ from gland_assets.core.dedup import UInt64s, jaccard, shingles, sign
 from gland_assets.core.errors import GlandError, WarehouseBusy
 from gland_assets.core.levels import REFERENCE
 from gland_assets.core.project import Project
+from gland_assets.core.texts import Texts
 from gland_assets.io.database import WAIT_S, opened_to_read, refused, stands
 from gland_assets.io.live import steady
 from gland_assets.io.minhash import INDEX, candidates
@@ -58,7 +59,7 @@ def nearest(
     `connection` sees the live views, and afterwards only the disciplines that were looked into. Raises GlandError for a text without a
     word, where there is no index yet, and while another program holds the index.
     """
-    signed = sign([text], project.dedup)
+    signed = sign(Texts.of([text]), project.dedup)
     if not signed.worded[0]:
         raise GlandError("there is no word in that text; questions are compared by their words")
     partitions = Partitions(warehouse)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from gland_assets.core.levels import REFERENCE
+from gland_assets.core.texts import Ints, Texts
 from gland_assets.io.partitions import Partitions
 
 SIGNED = ["question_id", "discipline", "text"]
@@ -46,29 +45,48 @@ def _joined(asked: pa.Table, answered: pa.Table) -> pa.Table:
     return asked.set_column(2, "text", pc.binary_join_element_wise(asked["text"], answered["text"].take(at), "\n\n"))
 
 
-class Texts:
-    """The texts of rows, read by discipline when the first of them is asked for."""
+def texts_of(column: pa.ChunkedArray | pa.Array) -> Texts:
+    """A column of text as it lies in memory; null as empty text."""
+    array = (column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column).fill_null("")
+    _, offsets, data = array.buffers()
+    if not len(array) or data is None:
+        return Texts(b"", np.zeros(len(array), dtype=np.int64))
+    width = np.int64 if pa.types.is_large_string(array.type) else np.int32
+    ends = np.frombuffer(offsets, dtype=width)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    return Texts(memoryview(data)[ends[0] : ends[-1]], ends[1:] - ends[0])
 
-    def __init__(self, partitions: Partitions, over: str, ids: Sequence[str], disciplines: Sequence[str]) -> None:
-        self._partitions, self._over, self._ids, self._disciplines = partitions, over, ids, disciplines
-        self._of: dict[str, dict[str, str]] = {}
-        self._wanted: defaultdict[str, list[str]] = defaultdict(list)
-        for identity, slug in zip(ids, disciplines, strict=True):
-            self._wanted[slug].append(identity)
+
+class StoredTexts:
+    """The texts of rows that are given by question_id and discipline: read by discipline when the first is asked for, or all at once.
+
+    A text is empty when its partition was replaced meanwhile and has it no more: the next build compares anew.
+    """
+
+    def __init__(self, partitions: Partitions, over: str, rows: pa.Table) -> None:
+        self._partitions, self._over, self._ids = partitions, over, rows["question_id"]
+        named = rows["discipline"].combine_chunks().dictionary_encode()
+        self._slugs: list[str] = named.dictionary.to_pylist()
+        self._which = named.indices.to_numpy()
+        self._grouped = np.argsort(self._which, kind="stable")
+        self._begins = np.searchsorted(self._which[self._grouped], np.arange(len(self._slugs) + 1))
+        self._read: dict[int, dict[int, str]] = {}
 
     def __call__(self, row: int) -> str:
-        """The stored text; empty when the partition was replaced meanwhile and has it no more: the next build compares anew.
+        """The text of a row, by number. Raises WarehouseError when the partition cannot be read."""
+        which = int(self._which[row])
+        if which not in self._read:
+            self._read[which] = dict(zip(self._rows(which).tolist(), self._of(which).to_pylist(), strict=True))
+        return self._read[which][row]
 
-        Raises WarehouseError when the partition cannot be read.
-        """
-        slug = self._disciplines[row]
-        if slug not in self._of:
-            self._of[slug] = self._read(slug)
-        return self._of[slug].get(self._ids[row], "")
+    def all(self) -> Texts:
+        """The texts of all rows, in order. Raises as when called."""
+        told = pa.concat_arrays([pa.array([], pa.large_string()), *(self._of(which) for which in range(len(self._slugs)))])
+        return texts_of(told.take(pa.array(np.argsort(self._grouped))))
 
-    def _read(self, slug: str) -> dict[str, str]:
-        stored = compared_texts(self._partitions, slug, self._over)
-        stored = stored.filter(
-            pc.and_(pc.is_valid(stored["text"]), pc.is_in(stored["question_id"], value_set=pa.array(self._wanted[slug])))
-        )
-        return dict(zip(stored["question_id"].to_pylist(), stored["text"].to_pylist(), strict=True))
+    def _rows(self, which: int) -> Ints:
+        return self._grouped[self._begins[which] : self._begins[which + 1]]
+
+    def _of(self, which: int) -> pa.Array:
+        stored = compared_texts(self._partitions, self._slugs[which], self._over)
+        at = pc.index_in(self._ids.take(pa.array(self._rows(which))), value_set=stored["question_id"].combine_chunks())
+        return stored["text"].take(at).combine_chunks().fill_null("").cast(pa.large_string())

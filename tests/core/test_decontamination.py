@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Item, Match, Text, lowered, match
 from gland_assets.core.leaks import Benchmark, Index, Leak
-from gland_assets.core.ngrams import LAST_CAPITAL, Texts, gram_hashes, gram_hashes_at, word_hashes
+from gland_assets.core.ngrams import gram_hashes, gram_hashes_at, word_hashes
 from gland_assets.core.project import RULES, Rule
+from gland_assets.core.texts import LAST_CAPITAL, Texts
 
 WORDS = "the of Limit série Σίσυφος İzmir x_1 42 größer naïve – “ ” ( ) = .".split()
 few = st.lists(st.sampled_from([*"abcdefg", "Σ", "x_1", "42"]), max_size=14).map(" ".join)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from gland_assets.core import dedup as module
 from gland_assets.core.dedup import (
+    LAST_SPACE,
     band_keys,
     jaccard,
     normalise,
@@ -30,6 +31,7 @@ from gland_assets.core.dedup import (
 from gland_assets.core.near import LOOKED_AT
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
+from gland_assets.core.texts import Texts
 from tests.duplicates import Entry
 from tests.duplicates import found as find_duplicates
 from tests.murmur import murmur
@@ -92,12 +94,12 @@ def test_bulk_signing_by_datasketch_gives_the_same() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ANY_TEXT | SENTENCES, max_size=12), st.integers(1, 60), st.integers(1, 4), st.integers(1, 5))
-def test_how_texts_are_cut_for_signing_changes_nothing(texts: list[str], characters: int, together: int, piece: int) -> None:
-    whole = sign(texts, DEDUP)
+def test_how_texts_are_cut_for_signing_changes_nothing(texts: list[str], stretch: int, together: int, piece: int) -> None:
+    whole = sign(Texts.of(texts), DEDUP)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("CHARACTERS", characters), ("TOGETHER", together), ("PIECE", piece), ("LAID", characters)):
+        for name, value in (("STRETCH", stretch), ("TOGETHER", together), ("PIECE", piece), ("LAID", stretch)):
             patch.setattr(module, name, value)
-        cut = sign(texts, DEDUP)
+        cut = sign(Texts.of(texts), DEDUP)
     assert np.array_equal(whole.signatures, cut.signatures) and np.array_equal(whole.bands, cut.bands)
     assert whole.text_hashes == cut.text_hashes and np.array_equal(whole.worded, cut.worded)
 
@@ -116,8 +118,14 @@ def test_a_normalised_text_is_in_lower_case_with_its_spacing_evened_out(text: st
 
 @given(ANY_TEXT | SENTENCES)
 def test_a_text_hash_is_that_of_the_normalised_text(text: str) -> None:
-    for spaced in (text, f" {text}\u3000", text.replace(" ", "  "), f"{text}\r\n{text}"):
-        assert text_hash(spaced) == blake2b(normalise(spaced).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    every = (text, f" {text}\u3000", text.replace(" ", "  "), f"{text}\r\n{text}", f"{text}\x1f{text}\xa0.")
+    hashes = [blake2b(normalise(spaced).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest() for spaced in every]
+    assert [text_hash(spaced) for spaced in every] == hashes
+    assert [found.hex() for found in sign(Texts.of(every), DEDUP).text_hashes] == hashes
+
+
+def test_no_later_code_point_is_spacing() -> None:
+    assert max(point for point in range(0x110000) if chr(point).isspace()) == LAST_SPACE
 
 
 @given(ANY_TEXT)
@@ -148,8 +156,8 @@ def test_a_text_shorter_than_a_shingle_is_one_shingle() -> None:
 
 @given(st.lists(ANY_TEXT | SENTENCES, max_size=6))
 def test_texts_are_signed_in_order_and_those_without_a_word_told_apart(texts: list[str]) -> None:
-    signed = sign(texts, DEDUP)
-    assert signed.text_hashes == [text_hash(text) for text in texts]
+    signed = sign(Texts.of(texts), DEDUP)
+    assert signed.text_hashes == [bytes.fromhex(text_hash(text)) for text in texts]
     assert signed.worded.tolist() == [bool(shingles(text, 3)) for text in texts]
     alone = [signatures([text], DEDUP)[0] for text in texts]
     assert [row.tolist() for row in signed.signatures] == [row.tolist() for row in alone]
@@ -158,7 +166,7 @@ def test_texts_are_signed_in_order_and_those_without_a_word_told_apart(texts: li
 
 def test_stored_signatures_load_as_datasketch_minhashes() -> None:
     text = "State the axiom of choice in one line."
-    stored = sign([text], DEDUP).signatures[0].tolist()
+    stored = sign(Texts.of([text]), DEDUP).signatures[0].tolist()
     loaded = MinHash(hashvalues=np.array(stored, dtype=np.uint32), seed=DEDUP.seed, num_perm=DEDUP.num_perm, scheme="affine32")
     made = datasketch_of(text, DEDUP)
     assert loaded == made and loaded.jaccard(made) == 1.0

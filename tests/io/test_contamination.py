@@ -15,12 +15,13 @@ import pytest
 from gland_assets.core.project import DecontaminationSet, Project
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.benchmarks import stamped
-from gland_assets.io.contamination import find_leaks, texts_of
+from gland_assets.io.contamination import find_leaks
 from gland_assets.io.live import connect_live
 from gland_assets.io.minhash import compute_duplicates
 from gland_assets.io.partitions import ALL, Partitions
 from gland_assets.io.sql import query
 from gland_assets.io.stored_schemas import STORED
+from gland_assets.io.texts import texts_of
 from gland_assets.io.warehouse import publish
 from tests import rows
 

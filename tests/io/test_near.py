@@ -198,7 +198,7 @@ def test_buckets_of_which_not_all_are_looked_at_are_told(tmp_path: Path, monkeyp
     for index in range(8):
         made = rows.with_question(made, index, text=f"{hot} {' '.join(f'own{index}x{n}' for n in range(9))}")
     rows.store(Partitions(tmp_path), made)
-    project = replace(PROJECT, dedup=Dedup(bands=64, rows=2))
+    project = replace(PROJECT, dedup=Dedup(num_perm=128, bands=64, rows=2))
     signed, content = sign_questions(Partitions(tmp_path), "logic", project.dedup)
     Partitions(tmp_path).write("signatures", "logic", signed, PartitionMeta("signatures", "logic", content, content, "{}"))
     assert len(full_buckets(project, tmp_path)) == 0  # there is no index yet

@@ -14,6 +14,7 @@ from gland_assets.core.dedup import sign, text_hash
 from gland_assets.core.errors import WarehouseError
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import signature_from
+from gland_assets.core.texts import Texts
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.signing import sign_questions, signature_table, table_hash
 from gland_assets.io.stored_schemas import STORED
@@ -37,7 +38,7 @@ def test_every_question_with_a_text_is_signed_as_core_signs_it(texts: list[str |
     assert table.schema == STORED["signatures"]
     found = [signature_from(row) for row in table.to_pylist()]
     asked = [(f"q{n}", text) for n, text in enumerate(texts) if text is not None]
-    signed = sign([text for _, text in asked], dedup)
+    signed = sign(Texts.of([text for _, text in asked]), dedup)
     for (identity, text), row, worded, values, keys in zip(asked, found, signed.worded, signed.signatures, signed.bands, strict=True):
         assert (row.question_id, row.discipline, row.text_hash) == (identity, "logic", text_hash(text))
         assert row.signature == (tuple(values.tolist()) if worded else ())

@@ -17,6 +17,7 @@ from gland_assets.core.dedup import jaccard, shingles, sign
 from gland_assets.core.errors import GlandError
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
+from gland_assets.core.texts import Texts
 from gland_assets.io import similar as looking
 from gland_assets.io.bring import BROUGHT, Brought
 from gland_assets.io.live import connect_live
@@ -59,7 +60,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(max_examples=12, deadline=None)
 @given(text=st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(" ".join), count=st.integers(1, 9))
 def test_the_nearest_are_those_that_a_comparison_with_all_finds(many: Path, text: str, count: int) -> None:
-    mine, theirs = sign([text], PROJECT.dedup).bands[0], sign(TEXTS, PROJECT.dedup).bands
+    mine, theirs = sign(Texts.of([text]), PROJECT.dedup).bands[0], sign(Texts.of(TEXTS), PROJECT.dedup).bands
     similar = [jaccard(shingles(text, 3), shingles(each, 3)) for each in TEXTS]
     meeting = [similarity for similarity, bands in zip(similar, theirs, strict=True) if set(bands) & set(mine)]
     found = asked(many, text, count)
