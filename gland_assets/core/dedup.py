@@ -106,7 +106,7 @@ def jaccard(one: frozenset[Hashable], other: frozenset[Hashable]) -> float:
 
 def signatures(texts: Sequence[str], settings: Dedup) -> UInt32s:
     """MinHash signatures, shape (texts, num_perm). A text without a word has datasketch's empty signature: every value 2**32 - 1."""
-    return sign(Texts.of(texts), settings).signatures
+    return _signed(Texts.of(texts), settings)[2]
 
 
 @cache
@@ -171,6 +171,12 @@ class Signed(NamedTuple):
 
 def sign(texts: Texts, settings: Dedup) -> Signed:
     """Text hashes, of 16 bytes, signatures and band keys of `texts`, in order."""
+    hashes, worded, values = _signed(texts, settings)
+    return Signed(hashes, worded, values, band_keys(values, settings))
+
+
+def _signed(texts: Texts, settings: Dedup) -> tuple[list[bytes], NDArray[np.bool_], UInt32s]:
+    """Text hashes, which texts have a word, and signatures."""
     _keep_memory()
     hashes: list[bytes] = []
     worded = np.zeros(len(texts.ends), dtype=np.bool_)
@@ -184,7 +190,7 @@ def sign(texts: Texts, settings: Dedup) -> Signed:
         if len(filled):
             worded[first + filled] = True
             values[first + filled] = _least(fmix32(shingled), counts[filled], settings)
-    return Signed(hashes, worded, values, band_keys(values, settings))
+    return hashes, worded, values
 
 
 @lru_cache(maxsize=4)

@@ -213,6 +213,7 @@ def _bring(connection: duckdb.DuckDBPyConnection, project: Project, partitions: 
     if pending == Indexed():
         return pending
     write_empties(partitions.warehouse)
+    connection.execute("set threads = 1")  # with more, the same takes more CPU seconds and hardly less time
     texts_of = partial(StoredTexts, partitions, project.dedup.over)
     with attached(connection, project):
         if pending is not None:

@@ -163,8 +163,8 @@ def test_a_stored_signature_loads_as_datasketchs_minhash(tmp_path: Path) -> None
     (logic, *_) = stored(tmp_path)
     question = logic.questions[0]
     (values,) = (row["signature"] for row in Partitions(tmp_path).rows("signatures", "logic") if row["question_id"] == question.question_id)
-    loaded = MinHash(hashvalues=array(values, dtype=uint32), seed=1, num_perm=128, scheme="affine32")
-    made = MinHash(num_perm=128, seed=1, hashfunc=murmur, scheme="affine32")
+    loaded = MinHash(hashvalues=array(values, dtype=uint32), seed=1, num_perm=PROJECT.dedup.num_perm, scheme="affine32")
+    made = MinHash(num_perm=PROJECT.dedup.num_perm, seed=1, hashfunc=murmur, scheme="affine32")
     made.update_batch([shingle.encode() for shingle in shingles(question.text or "", 3)])
     assert loaded == made
 
