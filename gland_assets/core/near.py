@@ -21,6 +21,7 @@ import numpy as np
 
 from gland_assets.core.likeness import Likeness, Sieved
 from gland_assets.core.shares import Shares
+from gland_assets.core.texts import Ints
 
 LOOKED_AT = 64
 """Kept rows looked at in one bucket: templated questions share bands by the thousand."""
@@ -38,16 +39,17 @@ def find(shares: Shares, references: int, likeness: Sieved) -> dict[int, Dropped
     """Row -> what it is dropped for. The first `references` rows are references."""
     first_of: dict[int, int] = {}
     kept_in: defaultdict[int, list[int]] = defaultdict(list)
+    full: set[int] = set()
     dropped: dict[int, Dropped] = {}
-    alike = _alike(shares, likeness)
+    alike = _Alike(likeness)
+    for earlier, later in shares.pairs(LOOKED_AT):  # of buckets in which all are looked at
+        alike.note(earlier, later)
     crowded = dict(shares.crowded(LOOKED_AT))
-    for one in sorted(alike.keys() | crowded.keys()):
+    for one in sorted(alike.rows.keys() | crowded.keys()):
         buckets = crowded.get(one, [])
         reference = one < references
-        texts, bands = [], buckets
-        if buckets and not shares.of_bands(buckets[-1]):
-            texts = [bucket for bucket in buckets if shares.of_texts(bucket)]
-            bands = [bucket for bucket in buckets if not shares.of_texts(bucket)]
+        texts = [bucket for bucket in buckets if shares.of_texts(bucket)]
+        bands = [bucket for bucket in buckets if bucket not in full and not shares.of_texts(bucket)]
         leader = min((first_of[bucket] for bucket in texts if bucket in first_of), default=one)
         if leader != one and not reference:
             dropped[one] = dropped.get(leader) or Dropped(leader, "exact", 1.0)
@@ -56,29 +58,36 @@ def find(shares: Shares, references: int, likeness: Sieved) -> dict[int, Dropped
             if reference or not shares.of_references(bucket):
                 first_of.setdefault(bucket, one)
         if not reference:
-            seen = [[other for other in alike.get(one, ()) if other not in dropped], *map(kept_in.__getitem__, bands)]
+            seen = [[other for other in alike.rows.get(one, ()) if other not in dropped], *map(kept_in.__getitem__, bands)]
             found = likeness.first_of(one, np.fromiter(chain.from_iterable(seen), dtype=np.int64, count=sum(map(len, seen))))
             if found is not None:
                 dropped[one] = Dropped(found[0], "near", found[1])
                 continue
             if bands and shares.of_references(bands[-1]):
                 bands = [bucket for bucket in bands if not shares.of_references(bucket)]
-        for kept in map(kept_in.__getitem__, bands):
-            if len(kept) < LOOKED_AT:
-                kept.append(one)
+        for bucket in bands:
+            kept_in[bucket].append(one)
+            if len(kept_in[bucket]) == LOOKED_AT:  # which is all that those after them look at
+                members = np.array(shares.members(bucket))
+                later = members[members > one]
+                kept = kept_in.pop(bucket)
+                full.add(bucket)
+                alike.note(np.repeat(kept, len(later)), np.tile(later, len(kept)))
     return dropped
 
 
-def _alike(shares: Shares, likeness: Sieved) -> dict[int, list[int]]:
-    """Row -> the rows before it that it may be like, of those with which it shares a bucket so small that all in it are looked at."""
-    passed = [np.empty((0, 2), dtype=np.int64)]
-    for earlier, later in shares.pairs(LOOKED_AT):
-        met = likeness.passing(earlier, later)
-        passed.append(np.stack([later[met], earlier[met]], axis=1))
-    found: defaultdict[int, list[int]] = defaultdict(list)
-    for one, other in np.concatenate(passed).tolist():
-        found[one].append(other)
-    return found
+class _Alike:
+    """Rows that others before them may be like, found of many pairs at once."""
+
+    def __init__(self, likeness: Sieved) -> None:
+        self.rows: defaultdict[int, list[int]] = defaultdict(list)
+        self._likeness = likeness
+
+    def note(self, earlier: Ints, later: Ints) -> None:
+        """Note which of these pairs pass the sieve."""
+        passing = self._likeness.passing(earlier, later)
+        for one, other in zip(later[passing].tolist(), earlier[passing].tolist(), strict=True):
+            self.rows[one].append(other)
 
 
 class Change(NamedTuple):

@@ -23,6 +23,7 @@ FEW = 1 << 12
 TABLE_BITS = 24
 PAIRS = 1 << 20  # told at once
 ROOMY = 2  # a table four times as long as the keys that go into it, or more: few meet in it by chance
+WIDE = 32  # bits of a row's and of a bucket's number
 SPARSE_BITS = 7  # a table that is nearly empty: few keys are suspected in vain
 
 
@@ -100,7 +101,7 @@ def shared(keys: UInt64s) -> Ints:
     met = np.zeros(1 << bits, dtype=np.bool_)
     met[slots[last.take(slots) != turns]] = True
     at = np.flatnonzero(met.take(slots))
-    at = at[np.argsort(keys[at], kind="stable")]
+    at = at[np.argsort(keys[at])]
     same = keys[at][1:] == keys[at][:-1]
     found = np.zeros(len(at), dtype=np.bool_)
     found[1:] |= same
@@ -149,21 +150,22 @@ class Shares:
     def __init__(self, places: Places, rows: int, then: NDArray[np.bool_] | None = None, now: NDArray[np.bool_] | None = None) -> None:
         """Over `rows` rows in the order in which they are kept. `then` and `now` say when a place is held: by default now alone."""
         count = len(places.rows)
-        by_bucket = np.lexsort((places.rows, places.keys, places.kinds))
-        kinds, keys = places.kinds[by_bucket], places.keys[by_bucket]
-        begins = np.flatnonzero(np.concatenate([[True], (keys[1:] != keys[:-1]) | (kinds[1:] != kinds[:-1])])) if count else by_bucket
-        buckets = np.empty(count, dtype=np.int64)
-        buckets[by_bucket] = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, count)))
+        order = np.argsort(places.keys, kind="stable")  # stretches of them are in order, as they were found
+        order = order[np.argsort(places.kinds[order], kind="stable")]
+        kinds, keys, given = places.kinds[order], places.keys[order], places.rows[order]
+        begins = np.flatnonzero(np.concatenate([[True], (keys[1:] != keys[:-1]) | (kinds[1:] != kinds[:-1])])) if count else order
+        buckets = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, count)))
         self.keys = keys[begins]
         self.kinds = kinds[begins]
         self._member_begins = [*begins.tolist(), count]
-        self._members = places.rows[by_bucket]
-        by_row = np.lexsort((buckets, places.rows))
-        self._rows = places.rows[by_row]
-        self._row_begins = np.searchsorted(self._rows, np.arange(rows + 1)).tolist()
-        self._buckets = buckets[by_row]
-        self._then = np.zeros(count, dtype=np.bool_) if then is None else then[by_row]
-        self._now = np.ones(count, dtype=np.bool_) if now is None else now[by_row]
+        self._members = np.sort(buckets << WIDE | given) & ((1 << WIDE) - 1)
+        by_row = np.argsort(given << WIDE | buckets)
+        order, buckets = order[by_row], buckets[by_row]
+        self._rows = given[by_row]
+        self._row_begins = np.concatenate([[0], np.cumsum(np.bincount(given, minlength=rows))]).tolist()
+        self._buckets = buckets
+        self._then = np.zeros(count, dtype=np.bool_) if then is None else then[order]
+        self._now = np.ones(count, dtype=np.bool_) if now is None else now[order]
         self.rows = rows
         self._first: list[int] = np.searchsorted(self.kinds, np.arange(5)).tolist()
 

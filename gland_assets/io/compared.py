@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from gland_assets.core.dedup import UInt64s
 from gland_assets.core.hashing import digest
@@ -17,7 +16,7 @@ from gland_assets.core.project import Project
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.parts import PARTS, view_partitions
 from gland_assets.io.sql import as_pattern, files_list, query
-from gland_assets.io.texts import is_reference
+from gland_assets.io.texts import is_reference, texts_of
 
 COMPARED = ("signatures", "questions", "answers", "contamination")
 """The assets that say which questions are duplicates."""
@@ -53,9 +52,8 @@ def view_compared(connection: duckdb.DuckDBPyConnection, partitions: Partitions,
 def stored_rows(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """The rows named by `view_compared`: question_id, discipline, publishable, text_key and keys."""
     rows = connection.execute(query("minhash/rows")).to_arrow_table()
-    hashes = rows["text_hash"].combine_chunks()
-    told = bytes.fromhex("".join(pc.utf8_slice_codeunits(hashes, 0, 16).to_pylist()))
-    keys = np.frombuffer(told, dtype=">u8").astype(np.uint64)
+    told = bytes.fromhex(bytes(texts_of(rows["text_hash"]).data).decode())  # of 16 bytes each
+    keys = np.frombuffer(told, dtype=">u8")[::2].astype(np.uint64)
     return rows.drop_columns("text_hash").append_column("text_key", pa.array(keys))
 
 

@@ -63,9 +63,9 @@ def settle(rows: pa.Table, texts_of: TextsOf, settings: Dedup) -> Settled:
     signed = _numbered(rows, np.arange(len(rows), dtype=np.int32))
     compared = signed if pc.all(signed["publishable"]).as_py() else signed.filter(signed["publishable"])
     shared = _shared(compared, settings)
-    met = np.unique(shared.rows)
+    met, at = _met(shared.rows)
     order = _in_order(signed.take(pa.array(met)))
-    shares = Shares(shared._replace(rows=order.places[np.searchsorted(met, shared.rows)]), len(met))
+    shares = Shares(shared._replace(rows=order.places[at]), len(met))
     found = find(shares, order.references, Sieved(texts_of(order.rows).all(), settings))
     return Settled(signed, shared, _by_number(found, _numbers(met, order)))
 
@@ -113,12 +113,12 @@ def _look_again(connection: duckdb.DuckDBPyConnection, gone: pa.Table, came: pa.
     stays = ~np.isin(stood.rows, left)
     fresh = _beyond(stood.at(stays), _around(connection, came, settings))
     places = joined(stood, fresh)
-    met = np.unique(places.rows)
+    met, at = _met(places.rows)
     gone_for_good = gone.filter(pa.array(~np.isin(left, new))).select(["number", "question_id", "discipline", "text_key"])
     rows = pa.concat_tables([_rows(connection, met), gone_for_good.filter(pa.array(np.isin(gone_for_good["number"].to_numpy(), met)))])
     order = _in_order(rows.sort_by("number"))
     shares = Shares(
-        places._replace(rows=order.places[np.searchsorted(met, places.rows)]), len(met),
+        places._replace(rows=order.places[at]), len(met),
         then=np.concatenate([np.ones(len(stays), dtype=np.bool_), ~np.isin(fresh.rows, new)]),
         now=np.concatenate([stays, np.ones(len(fresh.rows), dtype=np.bool_)]),
     )  # fmt: skip
@@ -227,6 +227,13 @@ def _renumbered(gone: pa.Table, came: pa.Table, first: int) -> pa.Table:
 
 def _numbered(rows: pa.Table, numbers: NDArray[np.int32]) -> pa.Table:
     return rows.append_column("number", pa.array(numbers)).select(SIGNED)
+
+
+def _met(rows: Ints) -> tuple[Ints, Ints]:
+    """The different ones of rows by number, in order, and where among them each stands."""
+    there = np.zeros(rows.max(initial=-1) + 1, dtype=np.bool_)
+    there[rows] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[rows]
 
 
 def _in_order(rows: pa.Table) -> Order:
