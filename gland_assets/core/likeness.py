@@ -59,9 +59,9 @@ class Sieved(Likeness):
         self._set = _ones(self._bits)
         self._hidden = np.where(counts, counts - self._set, MOST_BITS)
 
-    def first_of(self, one: int, others: Ints) -> tuple[int, float] | None:
-        """As `first`. The same may stand among `others` several times."""
-        return self.first(one, set(others[self._passing(np.array([one]), others)].tolist())) if len(others) else None
+    def among(self, one: int, others: Ints) -> set[int]:
+        """Of `others`, those with which the row may reach the threshold."""
+        return set(others[self._passing(np.array([one]), others)].tolist()) if len(others) else set()
 
     def passing(self, ones: Ints, others: Ints) -> NDArray[np.bool_]:
         """Of pairs of rows, those that may reach the threshold."""

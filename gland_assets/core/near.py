@@ -58,8 +58,9 @@ def find(shares: Shares, references: int, likeness: Sieved) -> dict[int, Dropped
             if reference or not shares.of_references(bucket):
                 first_of.setdefault(bucket, one)
         if not reference:
-            seen = [[other for other in alike.rows.get(one, ()) if other not in dropped], *map(kept_in.__getitem__, bands)]
-            found = likeness.first_of(one, np.fromiter(chain.from_iterable(seen), dtype=np.int64, count=sum(map(len, seen))))
+            seen = [kept_in[bucket] for bucket in bands]
+            near = likeness.among(one, np.fromiter(chain.from_iterable(seen), dtype=np.int64, count=sum(map(len, seen))))
+            found = likeness.first(one, near.union(other for other in alike.rows.get(one, ()) if other not in dropped))
             if found is not None:
                 dropped[one] = Dropped(found[0], "near", found[1])
                 continue
