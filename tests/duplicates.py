@@ -84,6 +84,12 @@ def near(one: Entry, others: Iterable[Entry], dedup: Dedup) -> Duplicate | None:
     return None
 
 
+def keys_of(bands: bytes) -> list[int]:
+    """Band keys as they are stored."""
+    found: list[int] = np.frombuffer(bands, dtype="<u8").tolist()
+    return found
+
+
 def number(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 

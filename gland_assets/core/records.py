@@ -130,8 +130,8 @@ class Signature:
     question_id: str
     discipline: str
     text_hash: str
-    signature: tuple[int, ...]  # uint32, one a permutation
-    bands: tuple[int, ...]  # uint64, one a band
+    signature: bytes  # little-endian uint32, one a permutation; none where there is no word
+    bands: bytes  # little-endian uint64, one a band
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +200,4 @@ def answer_from(row: Mapping[str, Any]) -> Answer:
 
 def signature_from(row: Mapping[str, Any]) -> Signature:
     """A stored row as a Signature."""
-    return Signature(**{**row, "signature": tuple(row["signature"]), "bands": tuple(row["bands"])})
+    return Signature(**row)

@@ -116,6 +116,6 @@ def _band_keys(partitions: Partitions, slugs: Iterable[str]) -> dict[str, UInt64
     found: dict[str, UInt64s] = {}
     for slug in slugs:
         signed = partitions.columns("signatures", slug, ("question_id", "bands"))
-        keys = (np.asarray(bands, dtype=np.uint64) for bands in signed["bands"].to_pylist())
+        keys = (np.frombuffer(bands, dtype=np.uint64) for bands in signed["bands"].to_pylist())
         found.update(zip(signed["question_id"].to_pylist(), keys, strict=True))
     return found

@@ -54,7 +54,16 @@ def stored_rows(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     rows = connection.execute(query("minhash/rows")).to_arrow_table()
     told = bytes.fromhex(bytes(texts_of(rows["text_hash"]).data).decode())  # of 16 bytes each
     keys = np.frombuffer(told, dtype=">u8")[::2].astype(np.uint64)
-    return rows.drop_columns("text_hash").append_column("text_key", pa.array(keys))
+    bands = pa.chunked_array([_listed(part) for part in rows["bands"].chunks], pa.list_(pa.uint64()))
+    return rows.drop_columns(["text_hash", "bands"]).append_column("text_key", pa.array(keys)).append_column("keys", bands)
+
+
+def _listed(bands: pa.BinaryArray) -> pa.ListArray:
+    """Band keys as numbers."""
+    _, offsets, data = bands.buffers()
+    begins = np.frombuffer(offsets, dtype=np.int32)[bands.offset : bands.offset + len(bands) + 1]
+    keys = np.frombuffer(data or b"", dtype="<u8")
+    return pa.ListArray.from_arrays(pa.array(begins // keys.itemsize), pa.array(keys))
 
 
 def groups(disciplines: Iterable[str], across: bool) -> UInt64s:

@@ -63,8 +63,8 @@ def write_parquet(path: Path, table: pa.Table, meta: bytes | None = None) -> Non
     if meta is not None:
         table = table.replace_schema_metadata({_META_KEY: meta})
     leaves = {name: kind for field in table.schema for name, kind in _leaves(field)}
-    # Only text repeats. Unsigned numbers are hashes, in signatures and band keys by the hundred a row: nothing in them to be compressed.
-    hashes = {name for name, kind in leaves.items() if pa.types.is_unsigned_integer(kind)}
+    # Only text repeats. Bytes are hashes, signatures and band keys: nothing in them to be compressed.
+    hashes = {name for name, kind in leaves.items() if pa.types.is_large_binary(kind)}
     with replacing(path) as file:
         pq.write_table(
             table, file,

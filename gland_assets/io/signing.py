@@ -30,8 +30,8 @@ def signature_table(questions: pa.Table, settings: Dedup) -> pa.Table:
     asked = questions.filter(questions["text"].is_valid()) if questions["text"].null_count else questions
     signed = sign(texts_of(asked["text"]), settings)
     hashes = _hexadecimal(signed.text_hashes)
-    lists = [_lists(values, signed.worded) for values in (signed.signatures, signed.bands)]
-    return pa.table([asked["question_id"], asked["discipline"], hashes, *lists], schema=STORED["signatures"])
+    numbers = [_numbers(values, signed.worded) for values in (signed.signatures, signed.bands)]
+    return pa.table([asked["question_id"], asked["discipline"], hashes, *numbers], schema=STORED["signatures"])
 
 
 def _hexadecimal(hashes: list[bytes]) -> pa.StringArray:
@@ -41,15 +41,15 @@ def _hexadecimal(hashes: list[bytes]) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(hashes), pa.py_buffer(offsets), pa.py_buffer(told))
 
 
-def _lists(values: NDArray[Any], filled: NDArray[np.bool_]) -> pa.ListArray:
-    """Rows of `values` as lists, those not `filled` as empty ones."""
-    offsets = np.concatenate([[0], np.cumsum(filled) * values.shape[1]])
+def _numbers(values: NDArray[Any], filled: NDArray[np.bool_]) -> pa.LargeBinaryArray:
+    """Rows of `values` as bytes, those not `filled` as none: as lists of numbers they would take twice as long to write."""
+    offsets = np.concatenate([[0], np.cumsum(filled) * values.shape[1] * values.itemsize])
     held = values if filled.all() else values[filled]
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(held.ravel()))
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(held)])
 
 
 def table_hash(table: pa.Table) -> str:
-    """32 hex digits of what a table of text, numbers and lists of them holds, however it lies in memory."""
+    """32 hex digits of what a table of text, bytes and numbers holds, however it lies in memory."""
     hashed = blake2b(digest_size=ID_BYTES)
     for column in table.columns:
         for part in _plain(column.combine_chunks()):
@@ -60,27 +60,13 @@ def table_hash(table: pa.Table) -> str:
 
 def _plain(array: pa.Array) -> Iterator[bytes | memoryview]:
     """Which values are null, how long each is where they have lengths, and then all of them in one."""
-    nulls = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
-    yield b"" if nulls is None else nulls.tobytes()
-    if pa.types.is_list(array.type):
-        yield _lengths(array, nulls)
-        yield from _plain(array.values[slice(*_offsets(array)[[0, -1]])] if nulls is None else array.flatten())
-    elif pa.types.is_string(array.type):
-        filled = array if nulls is None else array.fill_null("")
-        yield _lengths(filled, None)
-        yield memoryview(filled.buffers()[2] or b"")[slice(*_offsets(filled)[[0, -1]])]
+    yield array.is_null().to_numpy(zero_copy_only=False).tobytes() if array.null_count else b""
+    if pa.types.is_string(array.type) or pa.types.is_large_binary(array.type):
+        filled = array.fill_null(pa.scalar("" if pa.types.is_string(array.type) else b"", array.type))
+        _, told, data = filled.buffers()
+        width = np.int32 if pa.types.is_string(array.type) else np.int64
+        offsets = np.frombuffer(told or bytes(8), dtype=width)[filled.offset : filled.offset + len(filled) + 1]
+        yield np.diff(offsets).tobytes()
+        yield memoryview(data or b"")[slice(*offsets[[0, -1]])]
     else:
-        yield memoryview((array if nulls is None else array.fill_null(0)).to_numpy()).cast("B")
-
-
-def _lengths(array: pa.Array, nulls: NDArray[np.bool_] | None) -> bytes:
-    lengths = np.diff(_offsets(array))
-    if nulls is not None:
-        lengths[nulls] = 0
-    return lengths.tobytes()
-
-
-def _offsets(array: pa.Array) -> NDArray[np.int32]:
-    """Where each value of an array of lists or texts begins, and the last one ends."""
-    told = array.buffers()[1]
-    return np.frombuffer(told or bytes(4), dtype=np.int32)[array.offset : array.offset + len(array) + 1]
+        yield memoryview(array.fill_null(0).to_numpy()).cast("B")

@@ -14,6 +14,7 @@ from gland_assets.io.auditing import DUPLICATES_CHECKS, check_duplicates
 from gland_assets.io.minhash import NO_KEYS, compute_duplicates
 from gland_assets.io.partitions import ALL, Partitions
 from tests import rows
+from tests.duplicates import keys_of
 
 SLUGS = ("logic", "optics")
 PROJECT = rows.project(SLUGS)
@@ -71,7 +72,7 @@ def test_the_audit_finds_kept_questions_that_the_bands_missed(tmp_path: Path) ->
 def test_pairs_of_a_bucket_at_the_bound_are_counted_apart(tmp_path: Path) -> None:
     stored(tmp_path)
     rows.store_duplicates(Partitions(tmp_path))
-    keys = Partitions(tmp_path).columns("signatures", "logic", ("bands",))["bands"].to_pylist()
+    keys = list(map(keys_of, Partitions(tmp_path).columns("signatures", "logic", ("bands",))["bands"].to_pylist()))
     assert keys[0] == keys[1] == keys[2] != keys[3]
     found = outcomes(tmp_path, full=np.array(keys[0][:1], dtype=np.uint64))["audit_finds_none"]
     assert found.passed

@@ -11,7 +11,7 @@ from random import Random
 import duckdb
 import pytest
 from datasketch import MinHash
-from numpy import array, uint32
+from numpy import frombuffer, uint32
 
 from gland_assets.core.dedup import shingles
 from gland_assets.core.errors import DamagedPartition, WarehouseBusy
@@ -19,6 +19,7 @@ from gland_assets.core.project import Dedup
 from gland_assets.io.minhash import Indexed, compute_duplicates, update_index
 from gland_assets.io.partitions import Partitions
 from tests import rows
+from tests.duplicates import keys_of
 from tests.io.sessions import session
 from tests.murmur import murmur
 
@@ -144,7 +145,10 @@ def indexed(warehouse: Path, query: str) -> list[tuple[object, ...]]:
 
 def expected(*made: rows.Made) -> list[tuple[object, ...]]:
     return sorted(
-        (band, key, row.question_id, row.discipline) for one in made for row in one.signatures for band, key in enumerate(row.bands)
+        (band, key, row.question_id, row.discipline)
+        for one in made
+        for row in one.signatures
+        for band, key in enumerate(keys_of(row.bands))
     )
 
 
@@ -163,7 +167,7 @@ def test_a_stored_signature_loads_as_datasketchs_minhash(tmp_path: Path) -> None
     (logic, *_) = stored(tmp_path)
     question = logic.questions[0]
     (values,) = (row["signature"] for row in Partitions(tmp_path).rows("signatures", "logic") if row["question_id"] == question.question_id)
-    loaded = MinHash(hashvalues=array(values, dtype=uint32), seed=1, num_perm=PROJECT.dedup.num_perm, scheme="affine32")
+    loaded = MinHash(hashvalues=frombuffer(values, dtype=uint32), seed=1, num_perm=PROJECT.dedup.num_perm, scheme="affine32")
     made = MinHash(num_perm=PROJECT.dedup.num_perm, seed=1, hashfunc=murmur, scheme="affine32")
     made.update_batch([shingle.encode() for shingle in shingles(question.text or "", 3)])
     assert loaded == made

@@ -30,7 +30,7 @@ from gland_assets.io.partitions import Partitions
 from gland_assets.io.signing import sign_questions, signature_table
 from gland_assets.io.texts import compared_texts
 from tests import rows
-from tests.duplicates import Entry, expected
+from tests.duplicates import Entry, expected, keys_of
 from tests.io.sessions import session
 
 SLUGS = ("algebra", "logic", "optics", "poetry")
@@ -69,7 +69,8 @@ def refer(folder: Path, name: str, texts: Sequence[str], dedup: Dedup = DEDUP) -
     signed = signature_table(compared_texts(partitions, slug, dedup.over), dedup)
     partitions.write("reference_signatures", name, signed, PartitionMeta("reference_signatures", name, content, content, "{}"))
     return [
-        Entry(one, slug, text, text_hash(text), bands) for one, text, bands in zip(ids, texts, signed["bands"].to_pylist(), strict=True)
+        Entry(one, slug, text, text_hash(text), keys_of(bands))
+        for one, text, bands in zip(ids, texts, signed["bands"].to_pylist(), strict=True)
     ]
 
 
@@ -80,7 +81,7 @@ def rebuilt(project: Project, made: Iterable[rows.Made], entries: Sequence[Entry
         answered = {answer.question_id for answer in one.answers if answer.failure is None}
         texts = {question.question_id: question.text or "" for question in one.questions}
         entries += [
-            Entry(row.question_id, row.discipline, texts[row.question_id], row.text_hash, row.bands, row.question_id in answered)
+            Entry(row.question_id, row.discipline, texts[row.question_id], row.text_hash, keys_of(row.bands), row.question_id in answered)
             for row in one.signatures
         ]
     found = expected(entries, project.dedup, near.LOOKED_AT)
@@ -204,7 +205,7 @@ def test_buckets_of_which_not_all_are_looked_at_are_told(tmp_path: Path, monkeyp
     assert len(full_buckets(project, tmp_path)) == 0  # there is no index yet
     compute_duplicates(project, Partitions(tmp_path))
     assert stands(tmp_path) == []
-    counted = Counter(key for row in signed["bands"].to_pylist() for key in row)
+    counted = Counter(key for row in signed["bands"].to_pylist() for key in keys_of(row))
     full = sorted(key for key, count in counted.items() if count > 3)
     assert full_buckets(project, tmp_path).tolist() == full != []
     apart = replace(project, dedup=replace(project.dedup, across=False))
@@ -217,7 +218,7 @@ def test_rows_are_found_by_their_band_keys(tmp_path: Path) -> None:
     rows.store(Partitions(tmp_path), *made)
     near_by = rows.with_question(made[1], 2, text=(made[0].questions[3].text or "") + " And why?")
     rows.store(Partitions(tmp_path), near_by)
-    bands = made[0].signatures[3].bands
+    bands = keys_of(made[0].signatures[3].bands)
     assert candidates(tmp_path, np.array(bands, dtype=np.uint64)) == []
     update_index(PROJECT, tmp_path)
     assert candidates(tmp_path, np.array(bands, dtype=np.uint64)) == [

@@ -71,8 +71,7 @@ ANSWERS = st.builds(
     model=MAYBE, request_key=MAYBE, made_at=TIMES, failure=FAILURES,
 )  # fmt: skip
 SIGNATURES = st.builds(
-    Signature, question_id=TEXT, discipline=TEXT, text_hash=TEXT, signature=st.lists(st.integers(0, 2**32 - 1), max_size=3).map(tuple),
-    bands=st.lists(st.integers(0, 2**64 - 1), max_size=3).map(tuple),
+    Signature, question_id=TEXT, discipline=TEXT, text_hash=TEXT, signature=st.binary(max_size=12), bands=st.binary(max_size=24)
 )  # fmt: skip
 DUPLICATES = st.builds(
     Duplicate, question_id=TEXT, kept_id=TEXT, discipline=TEXT, kept_discipline=TEXT, kind=TEXT, jaccard=st.floats(0, 1)
