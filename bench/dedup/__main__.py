@@ -1,8 +1,8 @@
 """Near duplicates at scale: python -m bench.dedup [QUESTIONS …] [--runs N] [--folder DIR] [--late] [--hot] [--peers [NAME …]].
 
-Makes a warehouse of so many questions (by default 100,000) in 200 disciplines and brings it up to date from nothing, in one process from
-Parquet to Parquet and DuckDB, start and imports with it: CPU seconds, user and system, by step, and peak memory. Medians of N runs, and
-the range. `--late` adds one discipline of 1 % more and measures what that takes; `--hot` measures 15,000 questions of one template beside
+Makes a warehouse of so many questions (by default 100,000) in 200 disciplines, or as many as `--disciplines` says, and brings it up to
+date from nothing, in one process from Parquet to Parquet and DuckDB, start and imports with it: CPU seconds, user and system, by step, and
+peak memory. Medians of N runs, and the range. `--late` adds one discipline of 1 % more and measures what that takes; `--hot` measures 15,000 questions of one template beside
 the others. `--peers` runs other tools on the first number of questions, each installed into an environment of its own (2 GB in all).
 
 A question takes some 2 kB of disk: ten million of them 20 GB. Warehouses in DIR stay there, and are used again.
@@ -23,7 +23,7 @@ from bench.changes import machine
 from bench.corpus import FAMILY_MOST, Corpus
 from bench.dedup.measure import measured
 from bench.dedup.peers import ROOT, TOOLS, compare
-from bench.dedup.warehouse import LATE, bare, fill, found, made, size
+from bench.dedup.warehouse import DISCIPLINES, LATE, bare, fill, found, made, size
 from gland_assets.io.partitions import Partitions
 
 HEAD = "| what | questions | CPU s | range | start | sign | find | index | peak MiB |\n|---|---|---|---|---|---|---|---|---|"
@@ -50,10 +50,10 @@ class Runs(list[tuple[float, float, dict[str, float]]]):
         return f"| {what} | {count:,} | {self.seconds:.2f} | {least:.2f}–{most:.2f} | {shown} | {max(peak for _, peak, _ in self):,.0f} |"
 
 
-def scale(count: int, folder: Path, runs: int, late: bool) -> tuple[float, list[str]]:
+def scale(count: int, folder: Path, runs: int, late: bool, disciplines: int) -> tuple[float, list[str]]:
     """A corpus of `count` from nothing, and with 1 % more; the median and what was found."""
     corpus = Corpus.of(count)
-    warehouse = made(folder, corpus)
+    warehouse = made(folder, corpus, disciplines)
     whole, again, said = Runs(), Runs(), []
     more = range(len(corpus), len(corpus) + count // 100)
     for run in range(runs):
@@ -90,7 +90,7 @@ def main(counts: list[int], folder: Path, wanted: argparse.Namespace) -> None:
     print(f"{machine()}\n\n{HEAD}", flush=True)
     told, said = [], []
     for count in counts:
-        seconds, more = scale(count, folder, wanted.runs, wanted.late)
+        seconds, more = scale(count, folder, wanted.runs, wanted.late, wanted.disciplines)
         told.append(seconds)
         said += more
     if wanted.hot:
@@ -106,6 +106,9 @@ if __name__ == "__main__":
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     given.add_argument("questions", type=int, nargs="*", default=[100_000])
     given.add_argument("--runs", type=int, default=5)
+    given.add_argument(
+        "--disciplines", type=int, choices=range(1, DISCIPLINES + 1), metavar="N", default=DISCIPLINES, help="%(default)s by default"
+    )
     given.add_argument("--folder", type=Path, help="where the warehouses are kept; by default they are thrown away")
     given.add_argument("--late", action="store_true", help="1 %% more, too")
     given.add_argument("--hot", action="store_true", help="a template of 15,000 beside the first number of questions, too")

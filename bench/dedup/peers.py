@@ -46,9 +46,9 @@ class Way:
 
 
 WAYS = (
-    Way("gland", "verified, 25 bands of 5"),
+    Way("gland", "verified, 18 bands of 4"),
     Way("datasketch", "MinHashLSH, its own bands, verified", ("own",)),
-    Way("datasketch", "MinHashLSH, 25 bands of 5, verified", ("25x5",)),
+    Way("datasketch", "MinHashLSH, 18 bands of 4, verified", ("18x4",)),
     Way("rensa", "RMinHashDeduplicator, its own bands", ("own",)),
     Way("rensa", "RMinHashDeduplicator, 32 bands", ("32",)),
     Way("text-dedup", "minhash, --ngram 3 --num_perm 128"),

@@ -9,7 +9,7 @@ import sys
 import pyarrow.parquet as pq
 from datasketch import MinHash, MinHashLSH
 
-THRESHOLD, K = 0.7, 128
+THRESHOLD = 0.7
 
 
 def shingles(text: str) -> set[str]:
@@ -22,9 +22,11 @@ def main(questions: str, out: str, bands: str) -> None:
     """Write the ids of the dropped ones."""
     table = pq.read_table(questions)
     texts = table["text"].to_pylist()
-    lsh = MinHashLSH(num_perm=K, **({"threshold": THRESHOLD} if bands == "own" else {"params": tuple(map(int, bands.split("x")))}))
+    params = None if bands == "own" else tuple(map(int, bands.split("x")))
+    values = params[0] * params[1] if params else 128
+    lsh = MinHashLSH(threshold=THRESHOLD, num_perm=values, params=params)
     dropped = []
-    signed = MinHash.generator(([shingle.encode() for shingle in shingles(text)] for text in texts), num_perm=K)
+    signed = MinHash.generator(([shingle.encode() for shingle in shingles(text)] for text in texts), num_perm=values)
     for number, (identity, text, made) in enumerate(zip(table["id"].to_pylist(), texts, signed, strict=True)):
         mine = shingles(text)
         if any(len(mine & other) >= THRESHOLD * len(mine | other) for other in map(shingles, (texts[each] for each in lsh.query(made)))):

@@ -29,19 +29,19 @@ def project() -> Project:
     return rows.project([*(f"d-{number:04}" for number in range(DISCIPLINES)), LATE])
 
 
-def made(folder: Path, corpus: Corpus) -> Path:
+def made(folder: Path, corpus: Corpus, disciplines: int = DISCIPLINES) -> Path:
     """A warehouse of a corpus, unless it is there."""
-    warehouse = folder / "-".join(map(str, (len(corpus), corpus.family, corpus.templates)))
+    warehouse = folder / "-".join(map(str, (len(corpus), corpus.family, corpus.templates, disciplines)))
     if not (warehouse / PROJECT).exists():
-        store(warehouse, corpus)
+        store(warehouse, corpus, disciplines)
     return warehouse
 
 
-def store(warehouse: Path, corpus: Corpus) -> None:
-    """Write a corpus as the questions of all disciplines in turn, each answered."""
+def store(warehouse: Path, corpus: Corpus, disciplines: int = DISCIPLINES) -> None:
+    """Write a corpus as the questions of so many disciplines in turn, each answered."""
     partitions = Partitions(warehouse)
-    for number in range(DISCIPLINES):
-        fill(partitions, f"d-{number:04}", corpus, range(number, len(corpus), DISCIPLINES))
+    for number in range(disciplines):
+        fill(partitions, f"d-{number:04}", corpus, range(number, len(corpus), disciplines))
     declare(warehouse)
 
 

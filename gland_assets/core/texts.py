@@ -82,6 +82,11 @@ def code_points(data: UInt8s) -> UInt32s:
     return np.frombuffer(decoded(data.tobytes()).encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
+def decoded_points(points: UInt32s) -> str:
+    """The characters of these code points, half surrogates and all."""
+    return points.tobytes().decode("utf-32-le", "surrogatepass")
+
+
 def encoded(text: str) -> bytes:
     """In UTF-8, half surrogates and all: no text of a model's is refused."""
     return text.encode("utf-8", "surrogatepass")
@@ -95,4 +100,6 @@ def decoded(data: bytes | memoryview) -> str:
 @cache
 def _capitals() -> NDArray[np.bool_]:
     """By code point, up to the last of which that is so, and False at the end: whether lower case makes another character of it."""
-    return np.array([(character := chr(point)).lower() != character for point in range(LAST_CAPITAL + 2)])
+    points = np.arange(LAST_CAPITAL + 2, dtype="<u4")
+    lower = decoded_points(points).replace("\u0130", "i").lower()  # the only character that becomes two
+    return points != np.frombuffer(lower.encode("utf-32-le", "surrogatepass"), dtype="<u4")

@@ -13,7 +13,7 @@ from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Item, Match
 from gland_assets.core.leaks import Benchmark, Index, Leak
 from gland_assets.core.ngrams import gram_hashes, gram_hashes_at, word_hashes
 from gland_assets.core.project import RULES, Rule
-from gland_assets.core.texts import LAST_CAPITAL, Texts
+from gland_assets.core.texts import LAST_CAPITAL, Texts, lower_beyond_ascii
 
 WORDS = "the of Limit série Σίσυφος İzmir x_1 42 größer naïve – “ ” ( ) = .".split()
 few = st.lists(st.sampled_from([*"abcdefg", "Σ", "x_1", "42"]), max_size=14).map(" ".join)
@@ -120,7 +120,10 @@ def test_boilerplate_alone_is_never_a_hit(count: int, before: str, after: str) -
 
 def test_lower_case_moves_no_character() -> None:
     assert all(len(lowered(chr(point))) == 1 for point in range(0x110000))
-    assert max(point for point in range(0x110000) if chr(point).lower() != chr(point)) <= LAST_CAPITAL
+    capitals = [point for point in range(0x110000) if chr(point).lower() != chr(point)]
+    assert max(capitals) <= LAST_CAPITAL
+    for point in capitals:
+        assert lower_beyond_ascii(Texts.of([chr(point)]), str.lower).text(0) == (chr(point) if point < 0x80 else chr(point).lower())
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from gland_assets.core.dedup import (
 from gland_assets.core.near import LOOKED_AT
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
+from gland_assets.core.shingling import LAST_LETTER
 from gland_assets.core.texts import Texts
 from tests.duplicates import Entry
 from tests.duplicates import found as find_duplicates
@@ -124,7 +125,8 @@ def test_a_text_hash_is_that_of_the_normalised_text(text: str) -> None:
     assert [found.hex() for found in sign(Texts.of(every), DEDUP).text_hashes] == hashes
 
 
-def test_no_later_code_point_is_spacing() -> None:
+def test_no_later_code_point_is_spacing_or_part_of_a_word() -> None:
+    assert max(point for point in range(0x110000) if re.match(r"\w", chr(point))) <= LAST_LETTER
     assert max(point for point in range(0x110000) if chr(point).isspace()) == LAST_SPACE
 
 
