@@ -2,8 +2,9 @@
 
 Makes a warehouse of so many questions (by default 100,000) in 200 disciplines, or as many as `--disciplines` says, and brings it up to
 date from nothing, in one process from Parquet to Parquet and DuckDB, start and imports with it: CPU seconds, user and system, by step, and
-peak memory. Medians of N runs, and the range. `--late` adds one discipline of 1 % more and measures what that takes; `--hot` measures 15,000 questions of one template beside
-the others. `--peers` runs other tools on the first number of questions, each installed into an environment of its own (2 GB in all).
+peak memory. Medians of N runs, and the range. `--late` adds one discipline of 1 % more and measures what that takes; `--hot` measures
+15,000 questions of one template beside the others. `--peers` runs other tools on the first number of questions, each installed into an
+environment of its own (2 GB in all).
 
 A question takes some 2 kB of disk: ten million of them 20 GB. Warehouses in DIR stay there, and are used again.
 """

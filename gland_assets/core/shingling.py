@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gland_assets.core.texts import Ints, UInt8s, UInt32s, code_points, decoded_points
 
 LAST_LETTER = 0x3FFFF
-"""No code point after this one is matched by `\w`, as a test says; in Unicode 14 to 17 the last is 0x33479."""
+r"""No code point after this one is matched by `\w`, as a test says; in Unicode 14 to 17 the last is 0x33479."""
 
 _SPACE = ord(" ")
 _TAILS = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF], dtype=np.uint32)  # by the bytes left over after the last block of four

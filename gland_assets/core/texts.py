@@ -102,4 +102,5 @@ def _capitals() -> NDArray[np.bool_]:
     """By code point, up to the last of which that is so, and False at the end: whether lower case makes another character of it."""
     points = np.arange(LAST_CAPITAL + 2, dtype="<u4")
     lower = decoded_points(points).replace("\u0130", "i").lower()  # the only character that becomes two
-    return points != np.frombuffer(lower.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    changed: NDArray[np.bool_] = points != np.frombuffer(lower.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    return changed
