@@ -81,7 +81,7 @@ def mark_beyond_ascii(data: UInt8s, inside: NDArray[np.bool_]) -> None:
 
 @cache
 def _word_characters() -> NDArray[np.bool_]:
-    """By code point, whether `\\w` matches it."""
+    """By code point up to LAST_LETTER, and False at the end: whether `\\w` matches it."""
     found = np.zeros(LAST_LETTER + 2, dtype=np.bool_)
     every = decoded_points(np.arange(LAST_LETTER + 1, dtype="<u4"))
     for run in re.finditer(r"\w+", every):
