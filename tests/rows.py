@@ -155,8 +155,7 @@ def with_failed_answer(one: Made, index: int) -> Made:
 
 
 def meta(asset: str, slug: str, records: Sequence[Record], upstream: dict[str, str] | None = None) -> PartitionMeta:
-    told = [[each.hex() if isinstance(each, bytes) else each for each in content_of(record)] for record in records]
-    content = digest("content", told)
+    content = digest("content", [content_of(record) for record in records])
     return PartitionMeta(asset, slug, digest("fingerprint", asset, slug, content), content, "{}", upstream or {}, build_id="b1", usd="0")
 
 

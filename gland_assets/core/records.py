@@ -166,7 +166,8 @@ def to_row(record: Record) -> dict[str, Any]:
 def content_of(record: Record) -> list[Any]:
     """What of a record goes into its partition's content hash; a failed row counts as failed, not by how it failed."""
     row = asdict(record)
-    return [row[name] for name in CONTENT[type(record)]] + [bool(row.get("failure"))]
+    told = (row[name] for name in CONTENT[type(record)])
+    return [value.hex() if isinstance(value, bytes) else value for value in told] + [bool(row.get("failure"))]
 
 
 def _failure(row: Mapping[str, Any]) -> Failure | None:

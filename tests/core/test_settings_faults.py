@@ -196,7 +196,7 @@ A_BASE = "[deployment.a]\nmodel = 'm'\napi_base = [\n 'https://host/v1?api-versi
         (TREE + "[meta]\nversion = 1\n", 6, "[meta]", "unknown table 'meta'"),
         (TREE + "[defualts]\n", 6, "[defualts]", "did you mean 'defaults'?"),
         ("[stage.answer]\ntop_p = 1\n" + TREE, 1, "[stage.answer]", "did you mean 'answers'?"),
-        ("[dedup]\nbands = 26\n" + TREE, 1, "[dedup]", "need 130 permutations"),
+        ("[dedup]\nbands = 19\n" + TREE, 1, "[dedup]", "need 76 permutations"),
         ("[deployment.a]\nmodel = 'm'\napi_key = 'x'\n" + TREE, 3, "deployment 'a'", "name the environment variable in `key_env`"),
         ("[deployment.a]\nmodel = 'm'\nextra.'API-Key' = 'x'\n" + TREE, 3, "deployment 'a'", "would store a key"),
         (
