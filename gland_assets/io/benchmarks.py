@@ -56,12 +56,17 @@ def read_items(declared: DecontaminationSet) -> tuple[Item, ...]:
     return tuple(found)
 
 
+def split_of(declared: DecontaminationSet) -> str:
+    """The part of the set that its items are of; empty where nothing tells."""
+    return declared.split or (TEST if declared.known else "")
+
+
 def _items(declared: DecontaminationSet, file: File, name: str) -> Iterator[Item]:
     """The items of a file; one without an id of its own is called by `name`, the row and its number in that."""
     known = KNOWN[declared.name] if declared.known else None
     columns = declared.columns or _columns(known.columns if known else (), file)
     ids = (declared.id,) if declared.id else known.ids if known else ()
-    split = declared.split or (TEST if known else "")
+    split = split_of(declared)
     stem = os.path.join(os.path.dirname(name), os.path.basename(name).split(".")[0])
     with closing(read_rows(file, _has_header(columns))) as rows:
         for line, row in rows:
