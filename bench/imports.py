@@ -26,7 +26,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from bench.changes import machine
-from bench.corpus import WORDS, corpus
+from bench.corpus import WORDS, Corpus
 from gland_assets.io.imported import taken_in
 from gland_assets.io.partitions import Partitions
 from tests import rows
@@ -49,7 +49,7 @@ ASKED = 20
 
 def write(folder: Path, count: int) -> None:
     """The files to import."""
-    questions, _ = corpus(count)
+    questions = list(map(Corpus.of(count).text, range(count)))
     rng = Random(count)
     starts = [rng.randrange(len(WORDS) - 60) for _ in questions]
     answers = [f"{number}: {' '.join(WORDS[at : at + 60])}." for number, at in enumerate(starts)]

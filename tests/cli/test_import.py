@@ -139,14 +139,14 @@ def test_what_is_nearest_is_shown_and_given_as_json(made: Path) -> None:
     ran = gland(made, "similar", asked)
     told = ran.out.splitlines()
     assert told[0].split() == ["0.86", "kept", "logic", question.question_id[:10]] and told[1] == f"      {cut(str(question.text), 300)}"
-    assert (ran.code, ran.err, len(told)) == (0, "", 2)
+    assert (ran.code, ran.err, told[2:]) == (0, "", ["Compared with 1 question."])
     found = gland(made, "similar", asked, "-n", "1", "--json").json
     assert [(near["question_id"], near["text"], near["status"]) for near in found["found"]] == [
         (question.question_id, question.text, "kept")
     ]
-    assert (found["left_out"], found["behind"]) == (0, [])
+    assert (found["over"], found["compared"], found["left_out"], found["behind"]) == ("questions", 1, 0, [])
     nothing = gland(made, "similar", "other words")
-    assert nothing.code == 0 and "Nothing that is stored shares a band with it." in nothing.out
+    assert nothing.code == 0 and "No stored question shares a band with it." in nothing.out
     assert "2 words: only a text of the same words is found" in nothing.err
 
 
