@@ -55,7 +55,9 @@ def test_what_was_read_and_what_of_it_was_left_out_is_told(folder: Path) -> None
 def test_nothing_is_imported_of_files_of_which_one_cannot_be_read(folder: Path) -> None:
     good, bad = lines(folder, "good.jsonl", {"prompt": "q"}), lines(folder, "bad.jsonl", {"prompt": "q"}, {"prompt": 3})
     ran = gland(folder, "import", good, bad, "-d", "logic")
-    assert (ran.code, ran.err.splitlines()[0]) == (2, "bad.jsonl:2: 'prompt' holds a number, not text")
+    assert (ran.code, ran.err.splitlines()[0]) == (
+        2, "bad.jsonl:2: 'prompt' holds a number, not text; mend the line, or take it out",
+    )  # fmt: skip
     assert not (folder / "warehouse").exists()
     ran = gland(folder, "import", good, bad, "-d", "logic", "--skip-bad")
     assert ran.code == 0 and "left out: 1 bad row\n    bad.jsonl:2: 'prompt' holds a number, not text" in ran.out
