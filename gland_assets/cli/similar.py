@@ -28,10 +28,7 @@ ID = 10  # digits shown of an id: enough for `gland show`
 
 def similar(
     context: typer.Context,
-    text: Annotated[
-        str,
-        typer.Argument(metavar='"TEXT"', help="A question, or what `[dedup] over` compares."),
-    ],
+    text: Annotated[str, typer.Argument(metavar='"TEXT"', help="A question, or what `[dedup] over` compares.")],
     count: Annotated[int, typer.Option("-n", metavar="N", min=1, max=1000, help="How many, at most.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, with whole texts.")] = False,
 ) -> None:
