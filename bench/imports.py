@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +24,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from bench.changes import machine
-from bench.corpus import WORDS, corpus
+from bench.corpus import WORDS, Corpus
+from bench.dedup.measure import Used, measured
 from gland_assets.io.imported import taken_in
 from gland_assets.io.partitions import Partitions
 from tests import rows
@@ -49,7 +48,7 @@ ASKED = 20
 
 def write(folder: Path, count: int) -> None:
     """The files to import."""
-    questions, _ = corpus(count)
+    questions = list(map(Corpus.of(count).text, range(count)))
     rng = Random(count)
     starts = [rng.randrange(len(WORDS) - 60) for _ in questions]
     answers = [f"{number}: {' '.join(WORDS[at : at + 60])}." for number, at in enumerate(starts)]
@@ -64,15 +63,6 @@ def write(folder: Path, count: int) -> None:
             zipped.write(line)
 
 
-def measured(*line: str, folder: Path) -> tuple[float, float]:
-    """CPU seconds and peak MiB of a command line."""
-    process = subprocess.Popen(line, cwd=folder, env=environment(), stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, line
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-
-
 def take_in(warehouse: Path) -> None:
     """The imported rows as a build takes them in: read, laid out as the levels have them, hashed and written."""
     from gland_assets.core.state import PartitionMeta
@@ -84,6 +74,7 @@ def take_in(warehouse: Path) -> None:
         assert rows is not None
         content = table_hash(rows.select(["question_id", "text"]))
         partitions.write(level, "logic", rows, PartitionMeta(level, "logic", content, content, "{}", imported=len(rows)))
+        del rows  # as a build, which has one level in hand
 
 
 def imports(counts: list[int], folder: Path) -> None:
@@ -95,15 +86,16 @@ def imports(counts: list[int], folder: Path) -> None:
         (place / "taxonomy.toml").write_text(TAXONOMY)
         write(place, count)
         for name in FILES:
-            taken = measured(*command("--warehouse", f"{name}.warehouse", "import", name, "-d", "logic"), folder=place)
-            tell(f"`gland import {name}`, {(place / name).stat().st_size / 10**6:,.0f} MB", count, *taken)
+            used = measured(*command("--warehouse", f"{name}.warehouse", "import", name, "-d", "logic"), folder=place, env=environment())
+            tell(f"`gland import {name}`, {(place / name).stat().st_size / 10**6:,.0f} MB", count, used)
         script = "import sys; from pathlib import Path; from bench.imports import take_in; take_in(Path(sys.argv[1]))"
-        tell("imported rows into both levels", count, *measured(sys.executable, "-c", script, f"{FILES[-1]}.warehouse", folder=place))
+        used = measured(sys.executable, "-c", script, f"{FILES[-1]}.warehouse", folder=place, env=environment())
+        tell("imported rows into both levels", count, used)
 
 
-def tell(what: str, count: int, seconds: float, peak: float) -> None:
+def tell(what: str, count: int, used: Used) -> None:
     """One line of the table."""
-    print(f"| {what} | {count:,} | {seconds:.2f} | {count / seconds:,.0f} | {peak:,.0f} |", flush=True)
+    print(f"| {what} | {count:,} | {used.seconds:.2f} | {count / used.seconds:,.0f} | {used.peak:,.0f} |", flush=True)
 
 
 def without_a_word(text: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 from gland_assets.core.levels import GENERATED
 from gland_assets.core.plan import make_plan
 from gland_assets.io.builder import open_builder, recorded_build
-from gland_assets.io.contamination import find_leaks
+from gland_assets.io.contamination import find_leaks, looked_for
 from gland_assets.io.foresight import Portion, foresee
 from gland_assets.io.ledger import Ledger, Spent
 from gland_assets.io.partitions import Partitions
@@ -56,7 +57,8 @@ def build(folder: Path, *slugs: str) -> str:
             builder.declare(slug, levels)
             for stage in GENERATED:
                 builder.generate(stage, slug, lambda making, stage=stage, slug=slug: MAKE[stage](making, _Stored(builder.partitions, slug)))  # type: ignore[misc]
-            builder.compute("contamination", slug, lambda slug=slug: find_leaks(builder.partitions, slug, project.decontaminate))  # type: ignore[misc]
+            leaks = partial(find_leaks, builder.partitions, slug, project.decontaminate)
+            builder.compute("contamination", slug, leaks, partial(looked_for, project.decontaminate))
             builder.compute("signatures", slug, lambda slug=slug: sign_questions(builder.partitions, slug, project.dedup))  # type: ignore[misc]
     return build_id
 

@@ -8,7 +8,7 @@ from gland_assets.assets.provenance import parents, shared_tags
 from gland_assets.core.errors import WarehouseBusy
 from gland_assets.io.auditing import DUPLICATES_CHECKS, check_duplicates
 from gland_assets.io.builder import Builder
-from gland_assets.io.contamination import find_leaks
+from gland_assets.io.contamination import find_leaks, looked_for
 from gland_assets.io.minhash import NO_KEYS, compute_duplicates, full_buckets, update_index
 from gland_assets.io.partitions import ALL
 from gland_assets.io.references import sign_references
@@ -35,9 +35,10 @@ def signatures(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builde
 def contamination(context: dg.AssetExecutionContext, build: dg.ResourceParam[Builder]) -> dg.MaterializeResult:
     """Which questions and answers of the discipline repeat an item of a declared benchmark set, where, and how much of it."""
     slug = context.partition_key
-    outcome = build.compute("contamination", slug, lambda: find_leaks(build.partitions, slug, build.project.decontaminate))
+    declared = build.project.decontaminate
+    outcome = build.compute("contamination", slug, lambda: find_leaks(build.partitions, slug, declared), lambda: looked_for(declared))
     rows = build.partitions.rows("contamination", slug)
-    return materialized(context, outcome, rows, more=told_leaks(rows))
+    return materialized(context, outcome, rows, more=told_leaks(rows, outcome.meta.looked_for))
 
 
 @dg.asset(

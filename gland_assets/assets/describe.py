@@ -138,11 +138,11 @@ def told_duplicates(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def told_leaks(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The metadata of `contamination`: by benchmark set, how many of its items are repeated, and by how many pairs."""
-    found: dict[str, tuple[set[str], set[str]]] = {}
+def told_leaks(rows: Sequence[Mapping[str, Any]], looked_for: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The metadata of `contamination`: by benchmark set looked for, how many of its items are repeated, and by how many pairs."""
+    found: dict[str, tuple[set[str], set[str]]] = {each["benchmark"]: (set(), set()) for each in looked_for}
     for row in rows:
-        items, pairs = found.setdefault(row["benchmark"], (set(), set()))
+        items, pairs = found[row["benchmark"]]
         items.add(row["item_id"])
         pairs.add(row["question_id"])
     return {f"repeats/{name}": f"{len(items):,} items, in {len(pairs):,} pairs" for name, (items, pairs) in sorted(found.items())}

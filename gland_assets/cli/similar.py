@@ -19,17 +19,23 @@ if TYPE_CHECKING:
     from gland_assets.io.similar import Nearest
 
 STYLES = {"kept": "green", "failed": "red", "reference": "cyan"}
+OVER = {"questions": ("question",), "answers": ("answer",), "both": ("question with its answer", "questions with their answers")}
+"""`[dedup] over` -> what one text, and what several are that TEXT is compared with."""
+
 SHOWN = 300  # characters of a text; --json gives all of it
 ID = 10  # digits shown of an id: enough for `gland show`
 
 
 def similar(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(metavar='"TEXT"', help="A question, or part of one.")],
+    text: Annotated[str, typer.Argument(metavar='"TEXT"', help="A question, or what `[dedup] over` compares.")],
     count: Annotated[int, typer.Option("-n", metavar="N", min=1, max=1000, help="How many, at most.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, with whole texts.")] = False,
 ) -> None:
-    """Show the stored questions, and texts of references, nearest to TEXT, with their exact similarity."""
+    """Show the stored questions, and texts of references, nearest to TEXT, with their exact similarity.
+
+    What is compared is what near duplicates are looked for in: questions, or by `[dedup] over` their answers, or both as one text.
+    """
     from gland_assets.cli.sql import connect
     from gland_assets.io.similar import nearest
 
@@ -38,11 +44,11 @@ def similar(
     with closing(connect(project, here)) as connection:
         answer = nearest(connection, project, here.warehouse, text, count)
     if as_json:
-        said = {"found": [asdict(near) for near in answer.found], "compared": answer.compared, "left_out": answer.left_out}
-        print(json.dumps(said | {"behind": list(answer.behind)}, ensure_ascii=False, indent=1))
+        print(json.dumps(asdict(answer), ensure_ascii=False, indent=1))
         return
     if answer.found:
         _show(answer)
+        render.say(f"Compared with {render.several(answer.compared, *OVER[answer.over])}.", "dim")
     else:
         _nothing(project)
     _remarks(project, text, answer)
@@ -67,9 +73,9 @@ def _nothing(project: Project) -> None:
 
     dedup = project.dedup
     met = recall(dedup.threshold, dedup.bands, dedup.rows)
-    render.say("Nothing that is stored shares a band with it.")
+    render.say(f"No stored {OVER[dedup.over][0]} shares a band with it.")
     half = recall(dedup.threshold / 2, dedup.bands, dedup.rows)
-    render.say(f"Of questions as similar as {dedup.threshold}, {met:.1%} do; of those half as similar, {half:.0%}.", "dim")
+    render.say(f"Of texts as similar as {dedup.threshold}, {met:.1%} do; of those half as similar, {half:.0%}.", "dim")
 
 
 def _remarks(project: Project, text: str, answer: Nearest) -> None:

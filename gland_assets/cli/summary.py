@@ -42,14 +42,15 @@ def leaks(project: Project, here: Places) -> None:
 
     with closing(connect(project, here)) as connection:
         rows = connection.execute("from contamination_sets where discipline is null order by share desc, benchmark, split").fetchall()
-    for benchmark, split, _, items, repeated, pairs, share, flagged in rows:
+    leaked = [row for row in rows if row[4]]
+    for benchmark, split, _, items, repeated, pairs, share, flagged in leaked:
         named = " ".join(filter(None, [benchmark, split]))
         render.say(
             f"{named}: {repeated:,} of {render.several(items, 'item')} ({share:.1%}) repeated by {render.several(pairs, 'pair')}, which "
             f"{'are' if pairs > 1 else 'is'} dropped{'; that is over 2 %: see `gland sql 8`' if flagged else ''}."
         )
-    if not rows:
-        render.say(f"No pair repeats an item of {render.several(len(project.decontaminate), 'benchmark set')}.")
+    if clean := len(rows) - len(leaked):
+        render.say(f"No pair repeats an item of {render.several(clean, 'other benchmark set' if leaked else 'benchmark set')}.")
 
 
 def stopped(counts: Counts) -> None:

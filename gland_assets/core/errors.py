@@ -13,7 +13,10 @@ class GlandError(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
-    """One thing wrong in a declared file: `file:line: node: what is wrong; how to mend it`. `line` counts from 1, 0 = the whole file."""
+    """One thing wrong in a file: `file:line: node: what is wrong; how to mend it`.
+
+    `line` counts from 1, 0 = the whole file; `node` is empty where nothing is declared.
+    """
 
     file: str
     line: int
@@ -23,7 +26,7 @@ class Fault:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.node}: {self.what}; {self.fix}"
+        return ": ".join(filter(None, [place, self.node, self.what])) + f"; {self.fix}"
 
 
 class SettingsError(GlandError):

@@ -92,21 +92,19 @@ def columns_of(records: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
     return found
 
 
-def checked(form: Form, record: Any) -> dict[str, Any]:
+def checked(form: Form, record: Mapping[str, Any]) -> dict[str, Any]:
     """What `form` reads of one record, in its plainest shape: texts or None, turns of two such. ValueError says what is wrong."""
-    if not isinstance(record, Mapping):
-        raise ValueError(f"is {_kind(record)}, not an object")
     if isinstance(form, Named):
         return {column: _text(repr(column), record.get(column)) for column in form.columns}
     turns = record.get(form.column)
     if turns is not None and not isinstance(turns, list):
-        raise ValueError(f"{form.column!r} holds {_kind(turns)}, not a list of turns")
+        raise ValueError(f"{form.column!r} holds {kind_of_value(turns)}, not a list of turns")
     return {form.column: None if turns is None else [_turn(form, turn) for turn in turns]}
 
 
 def _turn(form: Chat, turn: Any) -> dict[str, str | None]:
     if not isinstance(turn, Mapping):
-        raise ValueError(f"a turn is {_kind(turn)}, not an object")
+        raise ValueError(f"a turn is {kind_of_value(turn)}, not an object")
     text = turn.get(form.text)
     if isinstance(text, list) and all(isinstance(part, Mapping) and isinstance(part.get("text"), str) for part in text):
         text = "".join(part["text"] for part in text)  # OpenAI's parts of a message
@@ -115,11 +113,12 @@ def _turn(form: Chat, turn: Any) -> dict[str, str | None]:
 
 def _text(where: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"{where} holds {_kind(value)}, not text")
+        raise ValueError(f"{where} holds {kind_of_value(value)}, not text")
     return value
 
 
-def _kind(value: Any) -> str:
+def kind_of_value(value: Any) -> str:
+    """What a value of JSON is, in words."""
     known = ((str, "text"), (bool, "true or false"), (int | float, "a number"), (list, "a list"), (Mapping, "an object"))
     return "null" if value is None else next((name for kind, name in known if isinstance(value, kind)), f"a {type(value).__name__}")
 

@@ -31,6 +31,7 @@ class PartitionMeta:
     limited: int = 0  # of those, the ones answered with 429
     rejected: int = 0  # replies, paid or reused, that were not used
     answered: dict[str, int] = field(default_factory=dict)  # deployment -> replies, paid or reused
+    looked_for: list[dict[str, Any]] = field(default_factory=list)  # benchmark sets, hit or not: `benchmark`, `split`, `items`
     build_id: str = ""
     written_at: datetime | None = None  # UTC
     stamp: str = ""  # differs at every write

@@ -198,6 +198,15 @@ FILTERS = (
             Column("item_span", "text", "the same as it stands in the item"),
         ),
     ),
+    Table(
+        "benchmarks", "one row a benchmark set and a discipline whose questions and answers were looked through for it", "contamination",
+        (
+            Column("benchmark", "text", "name of the benchmark set, as the taxonomy names it"),
+            Column("split", "text", "part of the set: test, train …"),
+            DISCIPLINE,
+            Column("items", "int", "items that the set had then"),
+        ),
+    ),
 )  # fmt: skip
 
 LEDGER = (
@@ -316,14 +325,14 @@ DUPLICATES_BETWEEN = Table(
 """Where disciplines overlap."""
 
 CONTAMINATION_SETS = Table(
-    "contamination_sets", "one row a benchmark set of which pairs repeat items, over all disciplines, and one for each discipline of them",
+    "contamination_sets", "one row a benchmark set that was looked for, hit or not: over all disciplines, and one for each of them",
     "contamination",
     (
         Column("benchmark", "text", "name of the benchmark set, as the taxonomy names it"),
         Column("split", "text", "part of the set: test, train …"),
         Column("discipline", "text", "slug of the discipline; null over all of them"),
         Column("items", "int", "items that the set has"),
-        Column("repeated", "bigint", "of those, the ones that pairs repeat"),
+        Column("repeated", "bigint", "of those, the ones that pairs repeat; 0: looked for, and clean"),
         Column("pairs", "bigint", "pairs that repeat one"),
         Column("share", "double", "repeated by items"),
         Column("flagged", "boolean", "whether more than 2 % of the items are repeated"),

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from gland_assets.core.audit import Alike, alike, outside, rates, sample
 from gland_assets.core.checks import CheckOutcome
 from gland_assets.core.dedup import UInt64s
 from gland_assets.core.project import Project
+from gland_assets.io.compared import COMPARED, view_compared
+from gland_assets.io.live import steady
 from gland_assets.io.partitions import Partitions
-from gland_assets.io.texts import compared_texts
+from gland_assets.io.parts import attached, write_empties
+from gland_assets.io.sql import query
+from gland_assets.io.texts import Texts
 
 SHOWN = 3  # examples of what a check found
-NOBODY = pa.array([], pa.string())
 
 DUPLICATES_CHECKS = {
     "kept_stand": "Every dropped question names a kept one, which is not dropped itself.",
@@ -53,12 +56,9 @@ def _audit(
     gone = Counter(row["discipline"] for row in dropped)
     drawn = sample({slug: count - gone[slug] for slug, count in answered.items()}, project.seed)
     lost = {row["question_id"] for row in dropped}
-    home, texts = {}, []
-    for slug in drawn:
-        for identity, text in _publishable(project, partitions, slug):
-            if identity not in lost:
-                home[identity] = slug
-                texts.append((identity, text))
+    home = {identity: slug for identity, slug in _publishable(project, partitions, drawn) if identity not in lost}
+    read = Texts(partitions, project.dedup.over, list(home), list(home.values()))
+    texts = [(identity, read(row)) for row, identity in enumerate(home)]
     found = [pair for pair in alike(texts, project.dedup) if project.dedup.across or home[pair.one] == home[pair.other]]
     keys = _band_keys(partitions, {home[identity] for pair in found for identity in (pair.one, pair.other)})
     missed: list[Alike] = []
@@ -98,17 +98,17 @@ def check_duplicates(project: Project, partitions: Partitions, dropped: Sequence
     ]  # fmt: skip
 
 
-def _publishable(project: Project, partitions: Partitions, slug: str) -> list[tuple[str, str]]:
-    """Question id and compared text of every answered question of a discipline that repeats no benchmark."""
-    answers = partitions.columns("answers", slug, ("question_id", "text"))
-    leaked = (
-        partitions.columns("contamination", slug, ("question_id",))["question_id"] if partitions.meta("contamination", slug) else NOBODY
-    )
-    texts = compared_texts(partitions, slug, project.dedup.over)
-    identities, standing = texts["question_id"], answers.filter(pc.is_valid(answers["text"]))["question_id"]
-    stands = pc.and_not(pc.and_(pc.is_valid(texts["text"]), pc.is_in(identities, standing)), pc.is_in(identities, leaked))
-    kept = texts.filter(stands)
-    return list(zip(kept["question_id"].to_pylist(), kept["text"].to_pylist(), strict=True))
+def _publishable(project: Project, partitions: Partitions, slugs: Sequence[str]) -> list[tuple[str, str]]:
+    """Question id and discipline of what is compared of these disciplines."""
+    write_empties(partitions.warehouse)
+    with closing(duckdb.connect()) as connection, attached(connection, project):
+        view_compared(connection, partitions, partitions.metas(), slugs)
+        compared = f"select question_id, discipline from ({query('minhash/rows')}) where publishable"
+        try:
+            return steady(lambda: connection.execute(compared).fetchall())
+        except duckdb.Error:
+            partitions.refuse_damaged(COMPARED, slugs)
+            raise
 
 
 def _band_keys(partitions: Partitions, slugs: Iterable[str]) -> dict[str, UInt64s]:

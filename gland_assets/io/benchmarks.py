@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -16,7 +16,7 @@ from gland_assets.core.decontamination import Item
 from gland_assets.core.errors import Fault, SettingsError
 from gland_assets.core.hashing import ID_BYTES, digest
 from gland_assets.core.project import DecontaminationSet
-from gland_assets.io.tabular import READABLE, File, in_archive, is_archive, is_tabular, on_disk, read_rows
+from gland_assets.io.tabular import READABLE, File, Record, Unreadable, in_archive, is_archive, is_tabular, on_disk, records
 
 if TYPE_CHECKING:
     from gland_assets.core.leaks import Index
@@ -48,12 +48,20 @@ def read_items(declared: DecontaminationSet) -> tuple[Item, ...]:
 
     Raises SettingsError with the file and line at fault.
     """
-    files = _files(declared)
-    base = os.path.commonpath([os.path.dirname(file.name) for file in files])
-    found = dict.fromkeys(item for file in files for item in _items(declared, file, os.path.relpath(file.name, base)))
+    try:
+        files = _files(declared)
+        base = os.path.commonpath([os.path.dirname(file.name) for file in files])
+        found = dict.fromkeys(item for file in files for item in _items(declared, file, os.path.relpath(file.name, base)))
+    except Unreadable as error:
+        raise SettingsError([replace(error.fault, node=_node(declared))]) from error
     if not found:
         raise _fault(declared, "holds no item", "name the file that holds the set, or its `columns`")
     return tuple(found)
+
+
+def split_of(declared: DecontaminationSet) -> str:
+    """The part of the set that its items are of; empty where nothing tells."""
+    return declared.split or (TEST if declared.known else "")
 
 
 def _items(declared: DecontaminationSet, file: File, name: str) -> Iterator[Item]:
@@ -61,10 +69,11 @@ def _items(declared: DecontaminationSet, file: File, name: str) -> Iterator[Item
     known = KNOWN[declared.name] if declared.known else None
     columns = declared.columns or _columns(known.columns if known else (), file)
     ids = (declared.id,) if declared.id else known.ids if known else ()
-    split = declared.split or (TEST if known else "")
+    split = split_of(declared)
     stem = os.path.join(os.path.dirname(name), os.path.basename(name).split(".")[0])
-    with closing(read_rows(file, _has_header(columns))) as rows:
-        for line, row in rows:
+    with closing(_readable(file, columns)) as held:
+        for record in held:
+            row, at = record.content, record.line or record.number
             identity = next((str(row[each]) for each in ids if each in row), None)
             try:
                 if declared.id and identity is None:
@@ -73,10 +82,10 @@ def _items(declared: DecontaminationSet, file: File, name: str) -> Iterator[Item
             except LookupError as error:
                 what = f"has no column {error.args[0]!r}; it has {', '.join(map(str, row))}"
                 fix = f"set `columns` and `id` of [decontaminate.{declared.name}] by these"
-                raise SettingsError([Fault(file.name, line, _node(declared), what, fix)]) from None
+                raise SettingsError([record.wrong(file.name, what, fix, _node(declared))]) from None
             if known and known.numbers and identity and not known.numbers[0] <= int(identity) <= known.numbers[1]:
                 continue
-            identity = identity or (f"{stem}:{line}" if line else stem)
+            identity = identity or (f"{stem}:{at}" if at else stem)
             for number, text in enumerate(texts, 1):
                 if text.strip():
                     yield Item(split, f"{identity}:{number}" if len(texts) > 1 else identity, text)
@@ -85,15 +94,18 @@ def _items(declared: DecontaminationSet, file: File, name: str) -> Iterator[Item
 def _columns(choices: Sequence[tuple[str, ...]], file: File) -> tuple[str, ...]:
     """The first of the choices that the file's first row has; the first of all when it has none."""
     for columns in choices:
-        with suppress(LookupError), closing(read_rows(file, _has_header(columns))) as rows:
-            item_texts(next(rows, (0, {}))[1], columns)
+        with suppress(LookupError), closing(_readable(file, columns)) as held:
+            item_texts(next(held, Record(0, 0, {})).content, columns)
             return columns
     return choices[0]
 
 
-def _has_header(columns: Sequence[str]) -> bool:
-    """Whether a CSV's columns have names: numbers stand for those of one without a header."""
-    return not all(column.isdecimal() for column in columns)
+def _readable(file: File, columns: Sequence[str]) -> Generator[Record]:
+    """The records of a file, up to the first that cannot be read. Numbers stand for the columns of a CSV without a header."""
+    for record in records(file, not all(column.isdecimal() for column in columns)):
+        if record.fault is not None:
+            raise Unreadable(record.fault)
+        yield record
 
 
 def _files(declared: DecontaminationSet) -> list[File]:

@@ -210,9 +210,14 @@ class Builder:
         held = table_hash(given.select(["question_id", "text"] if level == "questions" else ["question_id"]))  # which holds the answer
         return pa.concat_tables([as_table(level, rows), given]), digest("with imported", content, held), len(given)
 
-    def compute(self, level: str, slug: str, make: Callable[[], tuple[pa.Table, str]]) -> Outcome:
-        """Bring `level` of one discipline up to date with a table computed without a model; `make` gives it with its content hash."""
-        return self._bring_up(level, slug, lambda: (*make(), {"usd": "0"}))
+    def compute(
+        self, level: str, slug: str, make: Callable[[], tuple[pa.Table, str]], told: Callable[[], dict[str, Any]] = dict
+    ) -> Outcome:
+        """Bring `level` of one discipline up to date with a table computed without a model; `make` gives it with its content hash.
+
+        `told`: what its meta says beyond that, asked only where it is made.
+        """
+        return self._bring_up(level, slug, lambda: (*make(), {"usd": "0", **told()}))
 
     async def _making(self, level: str, slug: str, make: Callable[[Making], Awaitable[Sequence[Record]]]) -> Sequence[Record]:
         failed = self.partitions.failed(level, slug) if self._retry_failures else ()

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from gland_assets.core.leaks import Index
 from gland_assets.core.project import DecontaminationSet
-from gland_assets.io.benchmarks import index_of
+from gland_assets.io.benchmarks import index_of, split_of
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.signing import table_hash
 from gland_assets.io.stored_schemas import STORED
@@ -31,6 +31,14 @@ def find_leaks(partitions: Partitions, slug: str, declared: tuple[Decontaminatio
             rows += _leaks(index, partitions.columns(asset, slug, ("question_id", "text")), slug, part)
     table = pa.Table.from_pylist(rows, schema=STORED["contamination"])
     return table, table_hash(table)
+
+
+def looked_for(declared: tuple[DecontaminationSet, ...]) -> dict[str, Any]:
+    """What the meta of a discipline's contamination says of the sets looked for, those without a hit too. Raises SettingsError."""
+    if not declared:
+        return {}
+    index = index_of(declared)
+    return {"looked_for": [{"benchmark": each.name, "split": split_of(each), "items": index.items(each.name)} for each in declared]}
 
 
 def _leaks(index: Index, rows: pa.Table, slug: str, part: str) -> Iterator[dict[str, Any]]:

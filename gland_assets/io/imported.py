@@ -47,8 +47,9 @@ def taken_in(partitions: Partitions, level: str, slug: str) -> pa.Table | None:
         return None
     from gland_assets.io.imported_rows import answer_rows, question_rows, rows_once  # here, for most projects have none of them
 
-    table = rows_once(partitions, slug)
-    return (question_rows if level == "questions" else answer_rows)(table, origins(meta))
+    if level == "questions":
+        return question_rows(rows_once(partitions, slug, "question"), origins(meta))
+    return answer_rows(rows_once(partitions, slug, "answer"), origins(meta))
 
 
 def unanswered(partitions: Partitions, slug: str) -> list[Question]:
@@ -58,7 +59,7 @@ def unanswered(partitions: Partitions, slug: str) -> list[Question]:
         return []
     from gland_assets.io.imported_rows import question_rows, rows_once
 
-    table = rows_once(partitions, slug)
+    table = rows_once(partitions, slug, "question", "answer")
     alone = question_rows(table.filter(table["answer"].is_null()), origins(meta))
     return [Question(**{**row, "concepts": (), "failure": None}) for row in alone.to_pylist()]
 

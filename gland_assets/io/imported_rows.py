@@ -23,9 +23,9 @@ from gland_assets.io.stored_schemas import SAMPLED_CONCEPT, STORED, TIME
 BATCH = 1 << 14  # texts whose tokens are counted at once
 
 
-def rows_once(partitions: Partitions, slug: str) -> pa.Table:
-    """The rows imported into a discipline, each once. Raises as `Partitions.rows`."""
-    return once(partitions.columns(IMPORTED, slug, STORED[IMPORTED].names))
+def rows_once(partitions: Partitions, slug: str, *texts: str) -> pa.Table:
+    """The rows imported into a discipline, each once, with these of its texts: question, answer. Raises as `Partitions.rows`."""
+    return once(partitions.columns(IMPORTED, slug, ["question_id", "discipline", *texts, "source"]))
 
 
 def once(table: pa.Table) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Import files into a discipline, and take imports back."""
+"""Import files into a discipline, and take imports back; and the steps in which files become references too."""
 
 from __future__ import annotations
 
@@ -42,20 +42,18 @@ class Imported:
 
 def add(partitions: Partitions, slug: str, files: Sequence[tuple[Path, Brought]]) -> list[Imported]:
     """Import files into a discipline, all or none: each takes the place of what was imported from the same path before."""
-    with _alone(partitions, slug):
+    with alone(partitions, slug):
         meta = meta_of(partitions, slug)
         known = {origin.name: origin for origin in origins(meta)}
         held = _by_origin(partitions, slug, known) if meta else {}
         before, done = dict(held), []
         for path, brought in files:
             name = free_name(path, known)
-            rows, repeated = _rows(slug, name, brought.rows)
-            answered = len(rows) - rows["answer"].null_count
-            origin = Origin(name, str(path), in_words(brought.form), len(rows), answered, datetime.now(UTC).isoformat())
+            origin, rows = kept(IMPORTED, slug, name, path, brought)
             new = _not_among(rows, held.values())
             others = [table for each, table in held.items() if each != name]
             gone = _not_among(held[name], [rows, *others]) if name in held else 0
-            done.append(Imported(origin, brought, repeated, new, gone))
+            done.append(Imported(origin, brought, len(brought.rows) - len(rows), new, gone))
             if name in held or new:  # what adds nothing under another name would only have to be taken back twice
                 known[name], held[name] = origin, rows
         if held.keys() != before.keys() or any(not held[name].equals(before[name]) for name in held):
@@ -65,7 +63,7 @@ def add(partitions: Partitions, slug: str, files: Sequence[tuple[Path, Brought]]
 
 def remove(partitions: Partitions, slug: str, name: str) -> Origin:
     """Take an import back. Raises GlandError when the discipline has none of that name."""
-    with _alone(partitions, slug):
+    with alone(partitions, slug):
         known = {origin.name: origin for origin in origins(meta_of(partitions, slug))}
         if name not in known:
             there = nearest(name, known, "it has") if known else "nothing was imported into it"
@@ -80,7 +78,8 @@ def remove(partitions: Partitions, slug: str, name: str) -> Origin:
         return gone
 
 
-def _alone(partitions: Partitions, slug: str) -> AbstractContextManager[None]:
+def alone(partitions: Partitions, slug: str) -> AbstractContextManager[None]:
+    """Holds what is imported into a discipline, or all references, against other imports."""
     return locked(partitions.warehouse / "locks" / f"_imported-{slug}.lock", f"what is imported into {slug}")
 
 
@@ -93,15 +92,25 @@ def free_name(path: Path, known: dict[str, Origin]) -> str:
     return next(name for name in (stem, *(f"{stem}-{number}" for number in range(2, len(known) + 3))) if name not in known)
 
 
-def _rows(slug: str, name: str, brought: pa.Table) -> tuple[pa.Table, int]:
-    """The rows of a file as they are stored, each once, and how many stood in it before."""
-    ids = pa.array(pair_ids(slug, brought["question"].to_pylist(), brought["answer"].to_pylist()), pa.string())
-    table = pa.table(
-        [ids, same(slug, len(ids)), brought["question"], brought["answer"], same(name, len(ids)), brought["row"]],
-        schema=STORED[IMPORTED],
-    )  # fmt: skip
-    left = once(table)
-    return left, len(table) - len(left)
+def kept(asset: str, slug: str, name: str, path: Path, brought: Brought) -> tuple[Origin, pa.Table]:
+    """A file under its name, and its rows as `asset` stores them for `slug`, each once."""
+    ids: list[str] = []
+    for some in brought.rows.to_batches():  # a million texts at once, as Python has them, would take another gigabyte
+        ids += pair_ids(slug, some["question"].to_pylist(), some["answer"].to_pylist())
+    question, answer, row = brought.rows.columns
+    columns = {
+        "question_id": pa.array(ids, pa.string()), "discipline": same(slug, len(ids)), "question": question, "text": question,
+        "answer": answer, "source": same(name, len(ids)), "row": row,
+    }  # fmt: skip
+    rows = once(pa.table([columns[each] for each in STORED[asset].names], schema=STORED[asset]))
+    answered = len(rows) - rows["answer"].null_count
+    return Origin(name, str(path), in_words(brought.form), len(rows), answered, datetime.now(UTC).isoformat()), rows
+
+
+def write_given(partitions: Partitions, asset: str, name: str, rows: pa.Table, content: str, known: Iterable[Origin]) -> None:
+    """Replace what stands under `name` by rows of these files."""
+    told = canonical({"version": "1", "origins": [asdict(origin) for origin in known]})
+    partitions.write(asset, name, rows, PartitionMeta(asset, name, content, content, told))
 
 
 def _not_among(rows: pa.Table, others: Iterable[pa.Table]) -> int:
@@ -122,5 +131,4 @@ def _write(partitions: Partitions, slug: str, held: dict[str, pa.Table], known: 
     names = sorted(held)
     table = pa.concat_tables([held[name] for name in names])
     content = table_hash(once(table).select(CONTENT))
-    told = canonical({"version": "1", "origins": [asdict(known[name]) for name in names]})
-    partitions.write(IMPORTED, slug, table, PartitionMeta(IMPORTED, slug, content, content, told))
+    write_given(partitions, IMPORTED, slug, table, content, (known[name] for name in names))

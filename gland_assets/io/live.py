@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 _ORDER = (
     "fields", "subfields", "subjects", "syllabi", "sessions", "key_concepts", "question_concepts", "answers", "signatures", "duplicates",
-    "contamination", "questions", "prompts", "builds", "requests", "failures", "disciplines",
+    "contamination", "benchmarks", "questions", "prompts", "builds", "requests", "failures", "disciplines",
 )  # fmt: skip
 """The tables in an order in which each finds those its query reads."""
 

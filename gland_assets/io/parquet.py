@@ -17,16 +17,17 @@ from gland_assets.core.state import PartitionMeta
 from gland_assets.io.durable import replacing
 from gland_assets.io.stored_schemas import STORED
 
-_META_KEY = b"gland"
+META_KEY = b"gland"
+"""Under which a file's footer says what it is."""
 
 
 def read_meta(path: Path) -> PartitionMeta:
     """What a partition file says of itself, from its footer alone. Raises FileNotFoundError, or DamagedPartition."""
     with _told(path):
         stored = pq.read_metadata(path).metadata or {}
-        if _META_KEY not in stored:
+        if META_KEY not in stored:
             raise ValueError("no gland metadata in its footer")
-        return PartitionMeta.of(json.loads(stored[_META_KEY]))
+        return PartitionMeta.of(json.loads(stored[META_KEY]))
 
 
 def read_rows(path: Path, first: int | None = None) -> list[dict[str, Any]]:
@@ -61,7 +62,7 @@ def write_partition(path: Path, table: pa.Table, meta: PartitionMeta) -> None:
 def write_parquet(path: Path, table: pa.Table, meta: bytes | None = None) -> None:
     """Replace a Parquet file in one move, with `meta` in its footer. Raises WarehouseError, leaving no temporary file."""
     if meta is not None:
-        table = table.replace_schema_metadata({_META_KEY: meta})
+        table = table.replace_schema_metadata({META_KEY: meta})
     leaves = {name: kind for field in table.schema for name, kind in _leaves(field)}
     # Only text repeats. Bytes are hashes, signatures and band keys: nothing in them to be compressed.
     hashes = {name for name, kind in leaves.items() if pa.types.is_large_binary(kind)}

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from gland_assets.core.levels import REFERENCE
 from gland_assets.core.project import Project
-from gland_assets.io.parquet import write_parquet
+from gland_assets.io.parquet import META_KEY, write_parquet
 from gland_assets.io.partitions import EMPTY, SUFFIX, Partitions
 from gland_assets.io.sql import as_pattern, files_list, literal
 from gland_assets.io.stored_schemas import LEDGER, STORED, TAXONOMY
@@ -38,17 +38,23 @@ def taxonomy_table(project: Project) -> pa.Table:
 
 
 def part_view(name: str, patterns: Iterable[str]) -> str:
-    """The statement that names the rows of the files that match `patterns`; the first, always there, gives the columns.
+    """The statements that name the rows of the files that match `patterns`; the first, always there, gives the columns.
 
     Rows of partitions are kept where their discipline is in the taxonomy. The ledger's rows all are: they say what was paid.
+    Of contamination, where a set without a hit has no row, what the files say of themselves has a name too.
     """
-    source = f"read_parquet({files_list(*patterns)}, hive_partitioning = false)"
+    files = files_list(*patterns)
+    source = f"read_parquet({files}, hive_partitioning = false)"
     known = f"in (select discipline from {PARTS}.taxonomy)"
     if name == "duplicates":
         source += f" where discipline {known} and (kept_discipline {known} or starts_with(kept_discipline, {literal(REFERENCE)}))"
     elif name in GENERATED:
         source += f" where discipline {known}"
-    return f"create or replace view {PARTS}.{name} as select * from {source};"
+    named = f"create or replace view {PARTS}.{name} as select * from {source};"
+    if name != "contamination":
+        return named
+    told = f"select decode(value)::json as told from parquet_kv_metadata({files}) where decode(key) = {literal(META_KEY.decode())}"
+    return f"{named}\ncreate or replace view {PARTS}.{name}_told as {told};"
 
 
 def live_part_views(warehouse: Path) -> list[str]:

@@ -6,15 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-
-import pyarrow as pa
 
 from gland_assets.core.errors import GlandError
 from gland_assets.core.hashing import canonical
-from gland_assets.core.imports import in_words, pair_ids
 from gland_assets.core.levels import REFERENCE
 from gland_assets.core.nearest import nearest
 from gland_assets.core.project import Project
@@ -22,11 +17,9 @@ from gland_assets.core.recipes import fingerprint, recipe
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.bring import Brought
 from gland_assets.io.imported import Origin, origins
-from gland_assets.io.imported_rows import once, same
-from gland_assets.io.importing import free_name
+from gland_assets.io.importing import alone, free_name, kept, write_given
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.signing import signature_table, table_hash
-from gland_assets.io.stored_schemas import STORED
 from gland_assets.io.texts import compared_texts
 
 ROWS, SIGNATURES = "references", "reference_signatures"
@@ -34,24 +27,20 @@ ROWS, SIGNATURES = "references", "reference_signatures"
 
 def add_references(project: Project, partitions: Partitions, files: Sequence[tuple[Path, Brought]]) -> list[tuple[Origin, int]]:
     """Keep files as references, each in the place of what came from the same path before, and sign them; each with its repeated rows."""
-    known = {origin.name: origin for origin in all_references(partitions)}
-    made = []
-    for path, brought in files:
-        name = free_name(path, known)
-        ids = pair_ids(f"{REFERENCE}{name}", brought.rows["question"].to_pylist(), brought.rows["answer"].to_pylist())
-        columns = [pa.array(ids, pa.string()), same(f"{REFERENCE}{name}", len(ids)), brought.rows["question"], brought.rows["answer"]]
-        rows = once(pa.table(columns, schema=STORED[ROWS]))
-        answered = len(rows) - rows["answer"].null_count
-        known[name] = Origin(name, str(path), in_words(brought.form), len(rows), answered, datetime.now(UTC).isoformat())
-        made.append((name, rows, len(ids) - len(rows)))
-    for name, rows, _ in made:
-        content = table_hash(rows)
-        before = partitions.meta(ROWS, name)
-        if before is None or before.content_hash != content:
-            told = canonical({"version": "1", "origins": [asdict(known[name])]})
-            partitions.write(ROWS, name, rows, PartitionMeta(ROWS, name, content, content, told))
-    sign_references(project, partitions)
-    return [(known[name], repeated) for name, _, repeated in made]
+    with alone(partitions, ROWS):
+        known = {origin.name: origin for origin in all_references(partitions)}
+        made = []
+        for path, brought in files:
+            name = free_name(path, known)
+            known[name], rows = kept(ROWS, f"{REFERENCE}{name}", name, path, brought)
+            made.append((known[name], rows, len(brought.rows) - len(rows)))
+        for origin, rows, _ in made:
+            content = table_hash(rows)
+            before = partitions.meta(ROWS, origin.name)
+            if before is None or before.content_hash != content:
+                write_given(partitions, ROWS, origin.name, rows, content, [origin])
+        sign_references(project, partitions)
+    return [(origin, repeated) for origin, _, repeated in made]
 
 
 def all_references(partitions: Partitions) -> list[Origin]:
@@ -79,9 +68,10 @@ def sign_references(project: Project, partitions: Partitions) -> None:
 
 def remove_reference(partitions: Partitions, name: str) -> Origin:
     """Take a reference away with its signatures. Raises GlandError when there is none of that name."""
-    known = {origin.name: origin for origin in all_references(partitions)}
-    if name not in known:
-        raise GlandError(f"no reference {name!r}; {nearest(name, known, 'there are') if known else 'none was imported'}")
-    for asset in (SIGNATURES, ROWS):
-        partitions.path(asset, name).unlink(missing_ok=True)
-    return known[name]
+    with alone(partitions, ROWS):
+        known = {origin.name: origin for origin in all_references(partitions)}
+        if name not in known:
+            raise GlandError(f"no reference {name!r}; {nearest(name, known, 'there are') if known else 'none was imported'}")
+        for asset in (SIGNATURES, ROWS):
+            partitions.path(asset, name).unlink(missing_ok=True)
+        return known[name]

@@ -1,19 +1,21 @@
-"""The stored questions nearest to a text: candidates by the band keys of minhash.duckdb, similarity by their texts, exactly."""
+"""The stored questions nearest to a text: candidates by the band keys of minhash.duckdb, similarity by the texts behind these, exactly."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from gland_assets.core.dedup import UInt64s, jaccard, shingles, sign
 from gland_assets.core.errors import GlandError, WarehouseBusy
-from gland_assets.core.levels import REFERENCE
+from gland_assets.core.levels import REFERENCE, upstream
 from gland_assets.core.project import Project
+from gland_assets.core.recipes import recipe
+from gland_assets.core.state import PartitionMeta
 from gland_assets.core.texts import Texts
 from gland_assets.io.database import WAIT_S, opened_to_read, refused, stands
 from gland_assets.io.live import steady
@@ -22,22 +24,23 @@ from gland_assets.io.partitions import Partitions
 from gland_assets.io.parts import view_partitions
 from gland_assets.io.references import ROWS
 from gland_assets.io.sql import query
+from gland_assets.io.texts import StoredTexts, is_reference
 
 MOST = 2_000
-"""Questions whose texts are compared, those that share most bands first: templated ones share them by the thousand."""
+"""Rows whose texts are compared, those that share most bands first: templated ones share them by the thousand."""
 
 
-Row = tuple[str, str, str | None, str | None]  # id, discipline, status, text
+Held = tuple[str, str]  # id and discipline of a row of the index
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A stored text and its exact Jaccard similarity to the one that was asked about."""
+    """A question, or row of a reference, and the exact Jaccard similarity of what it is compared by to the text that was asked about."""
 
     question_id: str
     discipline: str  # of a reference's text: reference:NAME
     status: str | None  # what became of the question, or `reference`; None until its answer is made
-    text: str
+    text: str  # of the question, its answer, or both, as `over` says
     similarity: float
 
 
@@ -46,6 +49,7 @@ class Nearest:
     """What was found, the nearest first."""
 
     found: tuple[Near, ...]
+    over: str  # questions, answers or both: which text of a pair is indexed, and so was compared
     compared: int  # texts
     left_out: int  # that share a band and were not compared, since there were too many
     behind: tuple[str, ...]  # disciplines whose questions the index does not hold as they are now
@@ -62,23 +66,40 @@ def nearest(
     signed = sign(Texts.of([text]), project.dedup)
     if not signed.worded[0]:
         raise GlandError("there is no word in that text; questions are compared by their words")
-    partitions = Partitions(warehouse)
+    partitions, over = Partitions(warehouse), project.dedup.over
     shared, stamps = _index(warehouse, signed.bands[0], wait_s)
     metas = partitions.metas()
-    behind = [slug for slug in project.index() if ("signatures", slug) in metas and metas["signatures", slug].stamp != stamps.get(slug)]
-    rows = [*_stored(connection, partitions, shared[:MOST]), *_of_references(partitions, shared[:MOST])]
+    signatures = {slug: meta for slug in project.index() if (meta := metas.get(("signatures", slug)))}
+    behind = [slug for slug, meta in signatures.items() if meta.stamp != stamps.get(slug) or _signed_otherwise(project, meta)]
+    rows = [(identity, slug) for identity, slug in shared[:MOST] if all(asset in metas for asset in _texts_of(slug, over))]
+    states = _states(connection, partitions, rows)
+    told = {"question_id": [identity for identity, _ in rows], "discipline": [slug for _, slug in rows]}
+    texts = StoredTexts(partitions, over, pa.table(told, pa.schema(dict.fromkeys(told, pa.string()))))
     mine = shingles(text, project.dedup.ngram)
     found = [
-        Near(identity, discipline, status, stored, jaccard(mine, shingles(stored, project.dedup.ngram)))
-        for identity, discipline, status, stored in rows
-        if stored is not None
+        Near(identity, slug, states.get(identity, REFERENCE[:-1]), stored, jaccard(mine, shingles(stored, project.dedup.ngram)))
+        for row, (identity, slug) in enumerate(rows)
+        if (is_reference(slug) or identity in states) and (stored := texts(row))
     ]
     found.sort(key=lambda near: (-near.similarity, near.discipline, near.question_id))
     alike = tuple(near for near in found[:count] if near.similarity > 0)
-    return Nearest(alike, len(found), max(0, len(shared) - MOST), tuple(behind))
+    return Nearest(alike, over, len(found), max(0, len(shared) - MOST), tuple(behind))
 
 
-def _index(warehouse: Path, keys: UInt64s, wait_s: float) -> tuple[list[tuple[str, str]], dict[str, str]]:
+def _signed_otherwise(project: Project, meta: PartitionMeta) -> bool:
+    """Whether signatures were made by other settings than those declared now."""
+    now = recipe(project, "signatures", project.discipline(meta.discipline))
+    return now != {**now, **json.loads(meta.recipe)}
+
+
+def _texts_of(slug: str, over: str) -> list[tuple[str, str]]:
+    """The partitions that hold the texts by which a discipline's questions, or a reference's rows, are compared."""
+    if is_reference(slug):
+        return [(ROWS, slug.removeprefix(REFERENCE))]
+    return [(asset, slug) for asset in upstream("signatures", over)]
+
+
+def _index(warehouse: Path, keys: UInt64s, wait_s: float) -> tuple[list[Held], dict[str, str]]:
     """The questions and references' rows that share a band, those with most first, and the stamps of what the index was made from."""
     path = warehouse / INDEX
     if not stands(path):
@@ -93,23 +114,15 @@ def _index(warehouse: Path, keys: UInt64s, wait_s: float) -> tuple[list[tuple[st
         raise refused(path, error) from error
 
 
-def _stored(connection: duckdb.DuckDBPyConnection, partitions: Partitions, shared: Sequence[tuple[str, str]]) -> list[Row]:
-    """The rows of questions, read from the partitions of their disciplines alone."""
-    ours = [(identity, discipline) for identity, discipline in shared if not discipline.startswith(REFERENCE)]
+def _states(connection: duckdb.DuckDBPyConnection, partitions: Partitions, shared: Sequence[Held]) -> dict[str, str | None]:
+    """What became of the questions among these, by id, from the partitions of their disciplines alone."""
+    ours = [(identity, slug) for identity, slug in shared if not is_reference(slug)]
     if not ours:
-        return []
-    slugs = sorted({discipline for _, discipline in ours})
+        return {}
+    slugs = sorted({slug for _, slug in ours})
     for asset in ("questions", "answers"):
         view_partitions(connection, partitions, asset, slugs)
-    return steady(lambda: connection.execute(query("show/similar"), [[identity for identity, _ in ours]]).fetchall())
-
-
-def _of_references(partitions: Partitions, shared: Sequence[tuple[str, str]]) -> Iterator[Row]:
-    for reference in sorted({discipline for _, discipline in shared if discipline.startswith(REFERENCE)}):
-        ids = pa.array([identity for identity, discipline in shared if discipline == reference], pa.string())
-        rows = partitions.columns(ROWS, reference.removeprefix(REFERENCE), ["question_id", "discipline", "text"])
-        for row in rows.filter(pc.is_in(rows["question_id"], value_set=ids)).to_pylist():
-            yield row["question_id"], row["discipline"], "reference", row["text"]
+    return dict(steady(lambda: connection.execute(query("show/similar"), [[identity for identity, _ in ours]]).fetchall()))
 
 
 def recall(similarity: float, bands: int, rows: int) -> float:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 BY_DISCIPLINE = (
     "subjects", "syllabi", "sessions", "key_concepts", "questions", "question_concepts", "answers", "signatures",
-    "contamination", "failures",
+    "contamination", "benchmarks", "failures",
 )  # fmt: skip
 """The tables whose rows are replaced discipline by discipline."""
 

@@ -55,7 +55,9 @@ def test_what_was_read_and_what_of_it_was_left_out_is_told(folder: Path) -> None
 def test_nothing_is_imported_of_files_of_which_one_cannot_be_read(folder: Path) -> None:
     good, bad = lines(folder, "good.jsonl", {"prompt": "q"}), lines(folder, "bad.jsonl", {"prompt": "q"}, {"prompt": 3})
     ran = gland(folder, "import", good, bad, "-d", "logic")
-    assert (ran.code, ran.err.splitlines()[0]) == (2, "bad.jsonl:2: 'prompt' holds a number, not text")
+    assert (ran.code, ran.err.splitlines()[0]) == (
+        2, "bad.jsonl:2: 'prompt' holds a number, not text; mend the line, or take it out",
+    )  # fmt: skip
     assert not (folder / "warehouse").exists()
     ran = gland(folder, "import", good, bad, "-d", "logic", "--skip-bad")
     assert ran.code == 0 and "left out: 1 bad row\n    bad.jsonl:2: 'prompt' holds a number, not text" in ran.out
@@ -139,14 +141,14 @@ def test_what_is_nearest_is_shown_and_given_as_json(made: Path) -> None:
     ran = gland(made, "similar", asked)
     told = ran.out.splitlines()
     assert told[0].split() == ["0.86", "kept", "logic", question.question_id[:10]] and told[1] == f"      {cut(str(question.text), 300)}"
-    assert (ran.code, ran.err, len(told)) == (0, "", 2)
+    assert (ran.code, ran.err, told[2:]) == (0, "", ["Compared with 1 question."])
     found = gland(made, "similar", asked, "-n", "1", "--json").json
     assert [(near["question_id"], near["text"], near["status"]) for near in found["found"]] == [
         (question.question_id, question.text, "kept")
     ]
-    assert (found["left_out"], found["behind"]) == (0, [])
+    assert (found["over"], found["compared"], found["left_out"], found["behind"]) == ("questions", 1, 0, [])
     nothing = gland(made, "similar", "other words")
-    assert nothing.code == 0 and "Nothing that is stored shares a band with it." in nothing.out
+    assert nothing.code == 0 and "No stored question shares a band with it." in nothing.out
     assert "2 words: only a text of the same words is found" in nothing.err
 
 

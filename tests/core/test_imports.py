@@ -69,7 +69,6 @@ def test_a_column_that_only_some_records_have_counts() -> None:
 
 CHAT, COLUMNS = Chat("messages", "messages", "role", "content"), Named("prompt-completion", "prompt", None, "completion")
 ODD: list[tuple[Form, Any, str]] = [
-    (COLUMNS, [1], "is a list, not an object"),
     (COLUMNS, {"prompt": 3}, "'prompt' holds a number, not text"),
     (COLUMNS, {"prompt": "p", "completion": [{"role": "assistant"}]}, "'completion' holds a list, not text"),
     (COLUMNS, {"prompt": True}, "'prompt' holds true or false, not text"),

@@ -23,6 +23,7 @@ COLUMNS = {
     "signatures": "question_id discipline text_hash",
     "duplicates": "question_id kept_id discipline kept_discipline kind jaccard",
     "contamination": "question_id discipline part benchmark split item_id items share ngram question_span item_span",
+    "benchmarks": "benchmark split discipline items",
     "prompts": "prompt_hash stage name text",
     "builds": "build_id started_at ended_at outcome calls reused usd gland_version taxonomy_hash",
     "requests": "request_key build_id discipline stage prompt_hash deployment model prompt_tokens cached_tokens completion_tokens usd "

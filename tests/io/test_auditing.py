@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from gland_assets.core.checks import CheckOutcome
 from gland_assets.core.dedup import UInt64s
+from gland_assets.core.errors import DamagedPartition
 from gland_assets.core.project import Dedup
 from gland_assets.io.auditing import DUPLICATES_CHECKS, check_duplicates
 from gland_assets.io.minhash import NO_KEYS, compute_duplicates
@@ -87,6 +89,31 @@ def test_what_failed_is_not_audited(tmp_path: Path) -> None:
     rows.store(Partitions(tmp_path), logic, optics)
     compute_duplicates(PROJECT, Partitions(tmp_path))
     assert outcomes(tmp_path)["audit_finds_none"].seen["questions"] == 18
+
+
+def test_what_repeats_a_benchmark_is_not_audited(tmp_path: Path) -> None:
+    logic, _ = stored(tmp_path)
+    leaked = [
+        {"question_id": question.question_id, "discipline": "logic", "part": "question", "benchmark": "b", "split": "", "item_id": "1"}
+        for question in logic.questions[1:3]
+    ]  # fmt: skip
+    Partitions(tmp_path).write("contamination", "logic", leaked, rows.meta("contamination", "logic", ()))
+    compute_duplicates(PROJECT, Partitions(tmp_path))
+    assert outcomes(tmp_path)["audit_finds_none"].seen["questions"] == 18
+
+
+@pytest.mark.parametrize("asset", ["questions", "answers", "signatures", "contamination"])
+def test_a_partition_that_cannot_be_audited_is_named(tmp_path: Path, asset: str) -> None:
+    stored(tmp_path)
+    compute_duplicates(PROJECT, Partitions(tmp_path))
+    path = Partitions(tmp_path).path(asset, "optics")
+    partitions = Partitions(tmp_path)
+    metas = partitions.metas()
+    held = path.read_bytes()
+    path.write_bytes(held[:4] + bytes(len(held) - 4))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(DamagedPartition, match=f"{asset}/optics.parquet cannot be read"):
+        patch.setattr(partitions, "metas", lambda: metas)  # it was well when they were read
+        check_duplicates(PROJECT, partitions, partitions.rows("duplicates", ALL), NO_KEYS)
 
 
 def test_a_dropped_question_that_another_is_dropped_for_is_told(tmp_path: Path) -> None:

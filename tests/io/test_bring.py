@@ -36,6 +36,12 @@ def lines(path: Path, records: list[Any]) -> Path:
     return path
 
 
+def _parquet(records: list[dict[str, Any]]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(records), sink)
+    return sink.getvalue()
+
+
 ROLES = st.sampled_from(["system", "user", "human", "assistant", "gpt", "tool"])
 TURNS = st.lists(st.fixed_dictionaries({"role": ROLES, "content": st.none() | TEXTS}), max_size=5)
 CHATS = st.lists(
@@ -112,10 +118,24 @@ def test_a_text_form_may_be_compressed_and_begin_with_a_mark(tmp_path: Path) -> 
     for name, text in (
         ("b.jsonl.gz", b'{"prompt": "q", "completion": "a"}\n{"prompt": "r"}'),
         ("c.CSV.gz", b"prompt,completion\nq,a\nr,\n"),
+        ("d.parquet.gz", _parquet([{"prompt": "q", "completion": "a"}, {"prompt": "r", "completion": None}])),
     ):
         (tmp_path / name).write_bytes(gzip.compress(text))
-    for name in ("a.jsonl", "b.jsonl.gz", "c.CSV.gz"):
+    for name in ("a.jsonl", "b.jsonl.gz", "c.CSV.gz", "d.parquet.gz"):
         assert pairs(tmp_path / name) == [("q", "a"), ("r", None)], name
+
+
+def test_json_goes_by_lines_or_is_an_array_or_an_object(tmp_path: Path) -> None:
+    held = [{"prompt": "q", "completion": "a"}, {"prompt": "r", "completion": "b"}]
+    for content, wanted in (
+        ("\n".join(map(json.dumps, held)), [("q", "a"), ("r", "b")]),
+        (json.dumps(held), [("q", "a"), ("r", "b")]),
+        (json.dumps(held, indent=1), [("q", "a"), ("r", "b")]),
+        (json.dumps(held[0]), [("q", "a")]),
+        (f"\ufeff\n{json.dumps(held[1], indent=1)}\n", [("r", "b")]),
+    ):
+        (tmp_path / "a.json").write_text(content, encoding="utf-8")
+        assert pairs(tmp_path / "a.json") == pairs(tmp_path / "a.json", skip_bad=True) == wanted, content
 
 
 def test_columns_of_parquet_may_be_stored_in_any_way_that_holds_text(tmp_path: Path) -> None:
@@ -152,23 +172,23 @@ FAULTS: list[tuple[str, bytes, str]] = [
     (
         "a.jsonl",
         b'{"prompt": "q"}\n\n{"prompt": 3}\n',
-        "a.jsonl:3: 'prompt' holds a number, not text\n1 of 2 rows cannot be read as prompt-compl",
+        "a.jsonl:3: 'prompt' holds a number, not text; mend the line, or take it out\n1 of 2 rows cannot be read as prompt-compl",
     ),
-    ("a.jsonl", b'{"prompt": "q"}\n{"prompt": "r"\n', "a.jsonl:2: is not JSON: Expecting ',' delimiter\n"),
-    ("a.jsonl", b'{"prompt": "q"}\n{"prompt": " "}\n[1]\n', "a.jsonl:2: has no question\n"),
+    ("a.jsonl", b'{"prompt": "q"}\n{"prompt": "r"\n', "a.jsonl:2: is not JSON: Expecting ',' delimiter; mend the line, or take it out\n"),
+    ("a.jsonl", b'{"prompt": "q"}\n{"prompt": " "}\n[1]\n', "a.jsonl:2: has no question; mend the line, or take it out\n"),
     ("a.jsonl", b'{"prompt": "q"}\n{"prompt": "\xff"}\n', "a.jsonl:2: byte 0xff is not UTF-8; save the file as UTF-8\n1 of 2 rows"),
     ("a.jsonl", b'{"text": "q", "number": 3}\n', "a.jsonl: its columns are text, number, which is no known form"),
     ("a.jsonl", b"", "a.jsonl: it holds no row that can be read"),
     ("a.json", b'[{"prompt": "q"}, {"prompt": null}]', "a.json, row 2: has no question"),
-    ("a.json", b'[{"prompt": "q"}, ', "a.json: is not JSON: "),
-    ("a.csv", b'question,answer\n"q\nq",a\nr\n', "a.csv:4: has 1 cells where the head has 2"),
+    ("a.json", b'[{"prompt": "q"}, ', "a.json:1: is not JSON: Expecting value; mend the file"),
+    ("a.csv", b'question,answer\n"q\nq",a\nr\n', "a.csv:4: has 1 cells where the head has 2; mend the line"),
     ("a.csv", b'question,answer\nq,a\nr,"b\ns,c\n', "a.csv:4: is not CSV: unexpected end of data"),
     ("a.jsonl", b'{\n  "prompt": "q"\n}\n', "a.jsonl:1: is not JSON: "),
     ("a.csv", b"question\nq\nr\xe9\n", "a.csv:3: byte 0xe9 is not UTF-8; save"),
-    ("a.csv.gz", b"question\nq\n", "a.csv.gz cannot be read: "),
-    ("a.csv.gz", gzip.compress(b"question\nq\n" * 99, mtime=0)[:-20], "a.csv.gz cannot be read: "),
-    ("a.parquet", b"PAR1 and no more", "a.parquet cannot be read: "),
-    ("a.txt", b"q", "a.txt: its name ends neither in .jsonl"),
+    ("a.csv.gz", b"question\nq\n", "a.csv.gz: cannot be read: Not a gzipped file (b'qu'); put the whole file there, or name another"),
+    ("a.csv.gz", gzip.compress(b"question\nq\n" * 99, mtime=0)[:-20], "a.csv.gz: cannot be read: "),
+    ("a.parquet", b"PAR1 and no more", "a.parquet: cannot be read: "),
+    ("a.txt", b"q", "a.txt: is of no kind that can be read; name one of *.jsonl"),
 ]
 
 
@@ -183,7 +203,7 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, name: str, content
 def test_a_file_that_is_not_there_or_is_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     for name, said in (("none.json", "No such file"), ("folder.csv", "Is a directory"), ("none.parquet", "")):
-        with pytest.raises(GlandError, match=f"{name} cannot be read: {said}"):
+        with pytest.raises(GlandError, match=f"{name}: cannot be read: {said}"):
             bring(tmp_path / name)
 
 

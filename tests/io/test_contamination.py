@@ -11,12 +11,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gland_assets.core.project import DecontaminationSet, Project
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.benchmarks import stamped
-from gland_assets.io.contamination import find_leaks
-from gland_assets.io.live import connect_live
+from gland_assets.io.contamination import find_leaks, looked_for
+from gland_assets.io.live import connect_live, write_live
 from gland_assets.io.minhash import compute_duplicates
 from gland_assets.io.partitions import ALL, Partitions
 from gland_assets.io.sql import query
@@ -42,7 +44,8 @@ def contaminate(project: Project, warehouse: Path) -> list[dict[str, Any]]:
     partitions, found = Partitions(warehouse), []
     for slug in project.index():
         table, content = find_leaks(partitions, slug, project.decontaminate)
-        partitions.write("contamination", slug, table, PartitionMeta("contamination", slug, content, content, "{}"))
+        meta = PartitionMeta("contamination", slug, content, content, "{}", **looked_for(project.decontaminate))
+        partitions.write("contamination", slug, table, meta)
         found += table.to_pylist()
     return found
 
@@ -107,6 +110,67 @@ def test_what_repeats_a_benchmark_is_not_published_and_its_copy_is_kept(project:
                 ("ours", "test", "logic", 41, 1, 1, True), ("ours", "test", "optics", 41, 1, 1, True),
                 ("ours", "test", None, 41, 1, 2, True),
             ]  # fmt: skip
+
+
+Hit = tuple[str, str, int]  # question, set, item
+HITS = st.sets(st.tuples(st.sampled_from(["q1", "q2", "q3"]), st.sampled_from(["a", "b"]), st.integers(1, 60)), max_size=12)
+LOOKED_THROUGH = st.tuples(st.sets(st.sampled_from(["a", "b", "c"])), HITS)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.fixed_dictionaries({"logic": LOOKED_THROUGH, "optics": LOOKED_THROUGH}))
+def test_the_sums_count_every_set_that_was_looked_for_and_no_other(tmp_path: Path, drawn: dict[str, tuple[set[str], set[Hit]]]) -> None:
+    items, hits = {"a": 60, "b": 100, "c": 3}, {}
+    for slug, (sets, found) in drawn.items():
+        hits[slug] = {(f"{slug} {question}", benchmark, item) for question, benchmark, item in found if benchmark in sets}
+        held = [
+            {"question_id": question, "discipline": slug, "benchmark": benchmark, "split": "", "item_id": str(item)}
+            for question, benchmark, item in hits[slug]
+        ]  # fmt: skip
+        looked = [{"benchmark": name, "split": "", "items": items[name]} for name in sorted(sets)]
+        Partitions(tmp_path).write("contamination", slug, held, PartitionMeta("contamination", slug, "", "", "{}", looked_for=looked))
+    wanted = set()
+    for slugs in (["logic"], ["optics"], ["logic", "optics"]):
+        for name in set().union(*(drawn[slug][0] for slug in slugs)):
+            of = [hit for slug in slugs for hit in hits[slug] if hit[1] == name]
+            repeated, pairs = len({item for _, _, item in of}), len({question for question, _, _ in of})
+            share = repeated / items[name]
+            wanted.add((name, "", slugs[0] if len(slugs) == 1 else None, items[name], repeated, pairs, share, share > 0.02))
+    with closing(connect_live(rows.project(), tmp_path)) as live:
+        assert set(live.execute("from contamination_sets").fetchall()) == wanted
+
+
+def test_a_set_that_is_clean_is_told_from_one_that_was_not_looked_for(project: Project, tmp_path: Path) -> None:
+    rows.store(Partitions(tmp_path), rows.made("logic"), rows.made("optics"))
+    none = replace(project, decontaminate=())
+    clean = [("ours", "test", slug, 41, 0, 0, 0.0, False) for slug in ("logic", "optics", None)]
+    for declared, sums, leaks in (
+        (none, [], []),
+        (project, clean, [("ours", "test", 41, 0, 0, 0.0, False, None)]),
+        (none, [], []),  # what has left the taxonomy counts no more
+    ):
+        contaminate(declared, tmp_path)
+        publish(declared, tmp_path)
+        write_live(declared, tmp_path)
+        with (
+            closing(duckdb.connect(str(tmp_path / "gland.duckdb"), read_only=True)) as published,
+            closing(connect_live(declared, tmp_path)) as live,
+            closing(duckdb.connect()) as anywhere,
+        ):
+            anywhere.execute((tmp_path / "live.sql").read_text())
+            for connection in (published, live, anywhere):
+                assert connection.execute("from contamination_sets order by all").fetchall() == sums
+                assert connection.execute(query("questions/08_benchmark_leaks")).fetchall() == leaks
+
+
+def test_a_discipline_that_was_not_looked_through_yet_has_no_row(project: Project, tmp_path: Path) -> None:
+    rows.store(Partitions(tmp_path), rows.made("logic"), rows.made("optics"))
+    contaminate(project, tmp_path)
+    rows.store(Partitions(tmp_path), rows.made("optics"))  # as one that was made before the set was declared
+    with closing(connect_live(project, tmp_path)) as live:
+        assert live.execute("select benchmark, discipline from contamination_sets order by all").fetchall() == [
+            ("ours", "logic"), ("ours", None),
+        ]  # fmt: skip
 
 
 def test_a_question_keeps_its_place_against_one_that_repeats_a_benchmark(project: Project, tmp_path: Path) -> None:

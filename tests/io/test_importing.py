@@ -160,6 +160,17 @@ def test_imports_at_once_all_stand(tmp_path: Path) -> None:
     assert held(Partitions(tmp_path)) == {(f"Why {number}?", None) for number in range(8)}
 
 
+def test_references_imported_at_once_all_stand(tmp_path: Path) -> None:
+    def refer(number: int) -> None:
+        add_references(rows.project(), Partitions(tmp_path), [(Path(f"/{number}/set.csv"), brought((f"Why {number}?", None)))])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(refer, range(8)))
+    known = all_references(Partitions(tmp_path))
+    assert {origin.path for origin in known} == {f"/{number}/set.csv" for number in range(8)}
+    assert {origin.name for origin in known} == {"set", *(f"set-{number}" for number in range(2, 9))}
+
+
 def test_what_is_damaged_is_told_and_nothing_is_made_of_it(tmp_path: Path) -> None:
     partitions = Partitions(tmp_path)
     bring_in(partitions, "one.jsonl", ("Why?", "So."))

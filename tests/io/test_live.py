@@ -76,7 +76,7 @@ def test_every_stored_row_stands_in_its_table(tmp_path: Path) -> None:
     assert counts == {
         "fields": 1, "subfields": 2, "disciplines": 2, "subjects": 5, "syllabi": 5, "sessions": len(sessions),
         "key_concepts": sum(len(session.concepts) for session in sessions), "questions": 11, "question_concepts": 22, "answers": 11,
-        "signatures": 11, "duplicates": 0, "contamination": 0, "prompts": 1, "builds": 1, "requests": 22, "failures": 0,
+        "signatures": 11, "duplicates": 0, "contamination": 0, "benchmarks": 0, "prompts": 1, "builds": 1, "requests": 22, "failures": 0,
     }  # fmt: skip
     found = live(tmp_path, "select session_id, syllabus_id, subject_id, discipline, position, title, description from sessions")
     assert Counter(found) == Counter(

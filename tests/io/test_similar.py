@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Literal
 
 import pyarrow as pa
 import pytest
@@ -15,8 +17,11 @@ from hypothesis import strategies as st
 
 from gland_assets.core.dedup import jaccard, shingles, sign
 from gland_assets.core.errors import GlandError
-from gland_assets.core.project import Dedup
+from gland_assets.core.hashing import canonical
+from gland_assets.core.project import Dedup, Project
+from gland_assets.core.recipes import recipe
 from gland_assets.core.records import Duplicate
+from gland_assets.core.state import PartitionMeta
 from gland_assets.core.texts import Texts
 from gland_assets.io import similar as looking
 from gland_assets.io.bring import BROUGHT, Brought
@@ -24,6 +29,7 @@ from gland_assets.io.live import connect_live
 from gland_assets.io.minhash import INDEX, update_index
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.references import add_references
+from gland_assets.io.signing import sign_questions
 from gland_assets.io.similar import Nearest, nearest, recall
 from tests import rows
 from tests.io.test_importing import FORM
@@ -42,9 +48,9 @@ def stored(folder: Path, *texts: str) -> Path:
     return folder
 
 
-def asked(folder: Path, text: str, count: int = 10, wait_s: float = 3.0) -> Nearest:
-    with closing(connect_live(PROJECT, folder)) as connection:
-        return nearest(connection, PROJECT, folder, text, count, wait_s)
+def asked(folder: Path, text: str, count: int = 10, wait_s: float = 3.0, project: Project = PROJECT) -> Nearest:
+    with closing(connect_live(project, folder)) as connection:
+        return nearest(connection, project, folder, text, count, wait_s)
 
 
 WORDS = ["axiom", "Proof", "lemma", "of", "the", "field"]
@@ -89,6 +95,34 @@ def test_each_is_told_with_what_became_of_it(tmp_path: Path) -> None:
     }  # fmt: skip
     ours = [near for near in found.values() if near.discipline == "reference:set"]
     assert [(near.status, near.text, near.similarity) for near in ours] == [("reference", text, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("over", "text"), [("questions", "Why {}?"), ("answers", "Since all {} are so."), ("both", "Why {}?\n\nSince all {} are so.")]
+)
+def test_what_is_compared_is_the_text_that_is_indexed(over: Literal["questions", "answers", "both"], text: str, tmp_path: Path) -> None:
+    project, partitions = replace(PROJECT, dedup=Dedup(over=over)), Partitions(tmp_path)
+    words = "odd numbers have no half that is whole and even ones have one which is odd or even again as it happens to be in turn"
+    one, other = f"{words} at all", f"{words} in fact"
+    logic = rows.with_question(rows.made("logic", pairs=3), 0, text=f"Why {one}?")
+    answers = [replace(answer, text=f"Since all {one} are so.") for answer in logic.answers[:1]]
+    rows.store(partitions, rows.with_failed_answer(replace(logic, answers=(*answers, *logic.answers[1:])), 1))
+    signed, content = sign_questions(partitions, "logic", project.dedup)
+    recipe_now = canonical(recipe(project, "signatures", project.discipline("logic")))
+    partitions.write("signatures", "logic", signed, PartitionMeta("signatures", "logic", content, content, recipe_now))
+    pair = pa.table([[f"Why {other}?"], [f"Since all {other} are so."], [1]], schema=BROUGHT)
+    add_references(project, partitions, [(Path("/data/set.csv"), Brought(FORM, pair))])
+    update_index(project, tmp_path)
+    found = asked(tmp_path, text.format(one, one), project=project)
+    assert (found.over, found.behind) == (over, ())
+    assert [(near.discipline, near.status, near.text) for near in found.found] == [
+        ("logic", "kept", text.format(one, one)), ("reference:set", "reference", text.format(other, other)),
+    ]  # fmt: skip
+    mine = shingles(text.format(one, one), 3)
+    assert [near.similarity for near in found.found] == [1.0, jaccard(mine, shingles(text.format(other, other), 3))]
+    # Declared otherwise since: what is indexed is another text, and so it says.
+    later: Literal["answers", "both"] = "both" if over == "answers" else "answers"
+    assert asked(tmp_path, words, project=replace(project, dedup=Dedup(over=later))).behind == ("logic",)
 
 
 def test_a_text_of_fewer_words_than_a_shingle_finds_the_same_words_alone(tmp_path: Path) -> None:

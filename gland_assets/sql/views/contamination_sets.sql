@@ -1,6 +1,7 @@
--- one row a benchmark set and split of which pairs repeat items: over all disciplines, and for each
+-- one row a benchmark set and split that was looked for: over all disciplines, and for each
 select
-  benchmark, split, discipline, any_value(items) as items, count(distinct item_id) as repeated, count(distinct question_id) as pairs,
-  count(distinct item_id) / any_value(items) as share, count(distinct item_id) / any_value(items) > 0.02 as flagged
-from contamination
+  benchmark, split, discipline, max(b.items) as items, count(distinct c.item_id) as repeated, count(distinct c.question_id) as pairs,
+  count(distinct c.item_id) / max(b.items) as share, count(distinct c.item_id) / max(b.items) > 0.02 as flagged
+from benchmarks b
+left join contamination c using (benchmark, split, discipline)
 group by grouping sets ((benchmark, split), (benchmark, split, discipline))
