@@ -25,10 +25,6 @@ LAST_CAPITAL = 0x1E921
 """The last code point that lower case changes, in Unicode 14 to 16; a later one would go unnoticed, and a test says so."""
 
 _BASE, _SCALE, _STEP = 0xD1342543DE82EF95, 0x9E3779B97F4A7C15, 0xAF251AF3B0F025B5  # odd, each with about half of its bits set
-_LOWER = bytes(
-    ord(chr(byte).lower()) if byte < 0x80 and (chr(byte).isalnum() or chr(byte) == "_") else byte & 0x80 and byte for byte in range(256)
-)
-"""Byte -> in lower case, where it is part of a word; 0 where it is none; beyond ASCII as it is."""
 
 
 class Texts(NamedTuple):
@@ -57,18 +53,63 @@ class Texts(NamedTuple):
             first, begin = last, end
 
 
-def word_hashes(texts: Texts) -> tuple[UInt64s, Ints]:
-    """Hashes of the words of all texts in order, and how many words the texts have up to the end of each.
+SPACE = 0
+"""What stands between two words."""
 
-    Texts by the million are given in pieces: what is worked out takes some 30 bytes a byte.
+
+class Words(NamedTuple):
+    """The words of texts: their bytes in one run, as `squeezed`, where they are in it, and their hashes."""
+
+    run: UInt8s
+    starts: Ints
+    stops: Ints
+    hashes: UInt64s
+    ends: Ints  # words up to the end of each text
+
+
+def words_of(texts: Texts) -> Words:
+    """The words of all texts in order. Texts by the million are given in pieces: what is worked out takes some 30 bytes a byte."""
+    texts = lower_beyond_ascii(texts)
+    run, kept, inside = squeezed(texts)
+    starts, stops = _edges(inside, texts.ends)
+    ends = np.searchsorted(starts, texts.ends)
+    stops -= starts
+    starts = bytes_upto(kept, starts)
+    stops += starts
+    return Words(run, starts, stops, _word_hashes(run, starts, stops), ends)
+
+
+def squeezed(texts: Texts) -> tuple[UInt8s, NDArray[np.bool_], NDArray[np.bool_]]:
+    """The words of texts as one run of bytes, in lower case and SPACE after each that something follows in its text, however much; which bytes
+    of the texts were kept for it, and which of them are of words.
+
+    The texts hold no capital beyond ASCII: see `lower_beyond_ascii`.
     """
-    texts = _lower_beyond_ascii(texts)
-    told = np.frombuffer(bytes(texts.data).translate(_LOWER), dtype=np.uint8)
-    starts, stops = _words(told, texts.ends)
-    scales, inverses = _powers(max(2 * BYTES, 1 << len(told).bit_length()))
-    sums = np.zeros(len(told) + 1, dtype=np.uint64)
-    np.cumsum(np.multiply(told, scales[: len(told)], dtype=np.uint64), out=sums[1:])
-    return (sums.take(stops) - sums.take(starts)) * inverses.take(starts), np.searchsorted(starts, texts.ends)
+    data = np.frombuffer(texts.data, dtype=np.uint8)
+    lower = ~data
+    lower >>= np.uint8(2)
+    lower &= np.uint8(0x20)  # of what is ASCII
+    lower |= data  # which leaves digits as they are, and makes of "_" what no other byte of a word becomes
+    inside = lower - np.uint8(ord("a")) < np.uint8(26)
+    inside |= data - np.uint8(ord("0")) < np.uint8(10)
+    inside |= data == np.uint8(ord("_"))
+    if data.max(initial=0) >= 0x80:
+        mark_beyond_ascii(data, inside)
+    lower *= inside
+    kept = inside.copy()
+    kept[1:] |= inside[:-1]
+    return lower[kept], kept, inside
+
+
+def bytes_upto(kept: NDArray[np.bool_], ends: Ints) -> Ints:
+    """How many of the bytes that are `kept` stand before each of the places `ends`."""
+    bits = np.concatenate([np.packbits(kept, bitorder="little"), np.zeros(16, dtype=np.uint8)])
+    eights = bits[: len(bits) // 8 * 8].view("<u8")
+    counts = np.cumsum(np.bitwise_count(eights), dtype=np.int64)
+    at, rest = ends >> 6, (ends & 63).astype(np.uint64)
+    beyond = np.bitwise_count(eights.take(at) >> rest)
+    found: Ints = counts.take(at) - beyond
+    return found
 
 
 def gram_hashes(words: UInt64s, ngram: int) -> UInt64s:
@@ -83,35 +124,30 @@ def gram_hashes(words: UInt64s, ngram: int) -> UInt64s:
     return found
 
 
-def gram_hashes_at(words: UInt64s, at: Ints, ngram: int) -> UInt64s:
-    """Hashes of the n-grams from the words `at` on."""
-    found = words.take(at)
-    for step in range(1, ngram):
-        found = found * np.uint64(_STEP) + words.take(at + step)
-    return found
+def _word_hashes(run: UInt8s, starts: Ints, stops: Ints) -> UInt64s:
+    scales, inverses = _powers(max(2 * BYTES, 1 << len(run).bit_length()))
+    sums = np.zeros(len(run) + 1, dtype=np.uint64)
+    np.cumsum(np.multiply(run, scales[: len(run)], dtype=np.uint64), out=sums[1:])
+    return (sums.take(stops) - sums.take(starts)) * inverses.take(starts)
 
 
-def _words(told: UInt8s, ends: Ints) -> tuple[Ints, Ints]:
+def _edges(inside: NDArray[np.bool_], ends: Ints) -> tuple[Ints, Ints]:
     """Where words start and stop; no word goes on into the next text."""
-    around = np.zeros(len(told) + 2, dtype=np.bool_)
-    inside = around[1:-1]
-    np.not_equal(told, 0, out=inside)
-    mark_beyond_ascii(told, inside)
-    edges = np.flatnonzero(around[1:] != around[:-1])
-    within = ends[(ends > 0) & (ends < len(told))]
-    cut = within[inside[within - 1] & inside[within]]
-    if len(cut):
-        cut = cut[np.diff(cut, prepend=0) > 0]  # one of several, where empty texts follow
-        edges = np.sort(np.concatenate([edges, cut, cut]))
-    return edges[::2], edges[1::2]
+    starts, stops = inside.copy(), inside.copy()
+    starts[1:] &= ~inside[:-1]
+    stops[:-1] &= ~inside[1:]
+    between = ends[(ends > 0) & (ends < len(inside))]
+    starts[between] = inside[between]
+    stops[between - 1] = inside[between - 1]
+    return np.flatnonzero(starts), np.flatnonzero(stops) + 1
 
 
-def _lower_beyond_ascii(texts: Texts) -> Texts:
+def lower_beyond_ascii(texts: Texts) -> Texts:
     """Texts that hold a capital beyond ASCII in lower case, the others as they are."""
     data = np.frombuffer(texts.data, dtype=np.uint8)
-    beyond = np.flatnonzero(data >= 0x80)
-    if not len(beyond):
+    if data.max(initial=0) < 0x80:
         return texts
+    beyond = np.flatnonzero(data >= 0x80)
     leading = beyond[data[beyond] >= 0xC0]  # the first byte of each character
     capitals = leading[_capitals().take(code_points(data[beyond]), mode="clip")]
     if not len(capitals):
@@ -130,7 +166,9 @@ def _lower_beyond_ascii(texts: Texts) -> Texts:
 @cache
 def _capitals() -> NDArray[np.bool_]:
     """By code point, up to the last of which that is so, and False at the end: whether lower case makes another character of it."""
-    return np.array([(character := chr(point)).lower() != character for point in range(LAST_CAPITAL + 2)])
+    every = np.arange(LAST_CAPITAL + 2, dtype="<u4")
+    told = every.tobytes().decode("utf-32-le", "surrogatepass")
+    return np.frombuffer(lowered(told).encode("utf-32-le", "surrogatepass"), dtype="<u4") != every
 
 
 def _told(data: bytes | memoryview) -> str:
