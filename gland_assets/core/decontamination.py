@@ -102,16 +102,30 @@ def match(text: Text, item: Text, rules: Sequence[Rule], boilerplate: Boilerplat
     whole = text.find(item) if size >= SHORTEST else None
     if whole is not None and item.gram(0, size) not in boilerplate.get(size, ()):
         return Match(1.0, None, text.span(whole, size), item.span(0, size))
+    least = min(rule.ngram for rule in rules)
+    near = _shared(text, item, least)
     for rule in rules:
-        grams, held, common = item.listed(rule.ngram), text.grams(rule.ngram), boilerplate.get(rule.ngram, ())
-        own = [at for at, gram in enumerate(grams) if gram not in common]
-        shared = [at for at in own if grams[at] in held]
-        share = _covered(shared, rule.ngram) / _covered(own, rule.ngram) if shared else 0.0
+        if len(near) <= rule.ngram - least:  # a longer n-gram holds more of the shortest
+            continue
+        grams, common = item.listed(rule.ngram), boilerplate.get(rule.ngram, ())
+        shared = near if rule.ngram == least else _shared(text, item, rule.ngram)
+        covered = size
+        if common:
+            shared = [at for at in shared if grams[at] not in common]
+            covered = _covered([at for at, gram in enumerate(grams) if gram not in common], rule.ngram)
+        share = _covered(shared, rule.ngram) / covered if shared else 0.0
         if share > rule.share:
+            held = text.grams(rule.ngram)
             stretches = (_stretch(text, item, held[grams[at]], at) for at in shared)
             here, there, words = max(stretches, key=lambda each: each[2])
             return Match(share, rule.ngram, text.span(here, words), item.span(there, words))
     return None
+
+
+def _shared(text: Text, item: Text, ngram: int) -> list[int]:
+    """The words of `item` from which on an n-gram stands that `text` has too."""
+    held = text.grams(ngram)
+    return [at for at, gram in enumerate(item.listed(ngram)) if gram in held]
 
 
 def _covered(starts: Sequence[int], ngram: int) -> int:

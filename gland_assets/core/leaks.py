@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Gram, Item, Match, Text, match
-from gland_assets.core.ngrams import SPACE, Texts, UInt64s, Words, bytes_upto, gram_hashes, lower_beyond_ascii, squeezed, words_of
+from gland_assets.core.ngrams import SPACE, Texts, UInt64s, Words, gram_hashes, run_of, words_of
 from gland_assets.core.project import Rule
 from gland_assets.core.shingling import Ints, UInt8s
 from gland_assets.core.stretches import Stretches
+
+TOGETHER = 1 << 21
+"""Bytes of texts looked through at once."""
 
 
 class Benchmark(NamedTuple):
@@ -69,7 +72,7 @@ class Index:
 
     def search(self, texts: Texts) -> Iterator[Leak]:
         """The items that each of `texts` repeats, in order of text and item."""
-        for first, piece in texts.pieces():
+        for first, piece in texts.pieces(TOGETHER):
             latest, text = -1, Text("")
             for number, item in self._candidates(piece):
                 if number != latest:
@@ -82,13 +85,8 @@ class Index:
 
     def _candidates(self, texts: Texts) -> list[tuple[int, int]]:
         """Pairs of a text and an item that have a leading n-gram in common, by the hash of its bytes; few others."""
-        texts = lower_beyond_ascii(texts)
-        run, kept, _ = squeezed(texts)
-        ends = bytes_upto(kept, texts.ends)
-        open_at = np.ones(len(run), dtype=np.bool_)
-        np.equal(run[:-1], SPACE, out=open_at[1:])
-        open_at[ends[ends < len(run)]] = True
-        begins, numbers = self._stretches.find(run, open_at)
+        run, ends = run_of(texts)
+        begins, numbers = self._stretches.find(run, _openings(run, ends))
         of = np.searchsorted(ends, begins, side="right")
         pairs = of * self._firsts[-1] + self._owners.take(numbers)
         return [divmod(pair, int(self._firsts[-1])) for pair in sorted(set(pairs.tolist()))]
@@ -126,23 +124,45 @@ class _Set:
     def _found_leads(self) -> tuple[Ints, Ints]:
         """The words from which on an n-gram leads to its item, and how many words it has: every match holds one of them.
 
-        They are the shortest n-grams that a rule counts. Where a longer n-gram, or a whole item, counts and none within it does, they are
-        the first within it; and of items shorter than that, all their words.
+        They are n-grams of the shortest that a rule counts: of each item the first ones, so many that the others cover no more than the
+        rule's share; and of those, one within each longer n-gram that counts. Where a longer n-gram, or a whole item, counts and none
+        within it does, they are the first within it; and of items shorter than that, all their words.
         """
         least = min(rule.ngram for rule in self.benchmark.rules)
-        leading = np.zeros(len(self._words), dtype=np.bool_)
-        leading[self._counted(least)] = True
+        own = self._counted(least)
+        leading, counts = np.zeros((2, len(self._words)), dtype=np.bool_)
+        counts[own] = True
+        leading[own[self._enough(own, least)]] = True
         upto = np.concatenate([[0], np.cumsum(leading)])
         unled = np.flatnonzero((upto[self._ends] == upto[self._ends - self._sizes]) & (self._sizes >= SHORTEST))
         for rule in self.benchmark.rules:
             if rule.ngram > least:
-                own = self._counted(rule.ngram)
-                leading[own[upto[own + rule.ngram - least + 1] == upto[own]]] = True
+                longer, reach = self._counted(rule.ngram), rule.ngram - least + 1
+                longer = longer[~_any_within(leading, longer, reach)]
+                spread = longer + -longer % reach  # of any `reach` places in a row, one
+                leading[spread[counts[spread]]] = True
+                longer = longer[~_any_within(leading, longer, reach)]
+                leading[longer + np.argmax(counts[longer[:, None] + np.arange(reach)], axis=1)] = True
         starts = (self._ends - self._sizes)[unled[~self._common_wholes(unled)]]
         leading[starts[self._room[starts] >= least]] = True
         shorter = starts[self._room[starts] < least]
         firsts = np.concatenate([np.flatnonzero(leading), shorter])
         return firsts, np.minimum(self._room[firsts], least)
+
+    def _enough(self, own: Ints, ngram: int) -> NDArray[np.bool_]:
+        """Which of an item's n-grams cover, with all that follow them, more than the rules' least share of what all of them cover."""
+        share = min(rule.share for rule in self.benchmark.rules if rule.ngram == ngram)
+        if not len(own):
+            return np.zeros(0, dtype=np.bool_)
+        owners = self._owners[own]
+        firsts = np.flatnonzero(np.diff(owners, prepend=-1))
+        covered = np.minimum(np.diff(own, append=own[-1] + ngram), ngram)  # by each beyond what those before it cover
+        covered[firsts[1:] - 1] = ngram
+        whole = np.add.reduceat(covered, firsts)
+        before = np.cumsum(covered) - covered
+        of = np.repeat(np.arange(len(firsts)), np.diff(firsts, append=len(own)))
+        enough: NDArray[np.bool_] = ((whole + before[firsts])[of] - before) / whole[of] > share  # as `match` divides
+        return enough
 
     def _counted(self, ngram: int) -> Ints:
         """The words from which on an n-gram stands that is no boiler-plate; what is, is noted by its words."""
@@ -178,6 +198,14 @@ class _Set:
         return self._text(owner).gram(at - int(self._ends[owner] - self._sizes[owner]), ngram)
 
 
+def _openings(run: UInt8s, ends: Ints) -> NDArray[np.bool_]:
+    """Of the bytes of a run, at which a word begins, and a few others: all that follow a space or stand first in their text."""
+    found = np.ones(len(run), dtype=np.bool_)
+    np.equal(run[:-1], SPACE, out=found[1:])
+    found[ends[ends < len(run)]] = True
+    return found
+
+
 def _all_words(texts: Texts) -> Words:
     """`words_of` texts of any number, in pieces."""
     pieces = [words_of(piece) for _, piece in texts.pieces()] or [words_of(texts)]
@@ -190,6 +218,13 @@ def _all_words(texts: Texts) -> Words:
         np.concatenate([piece.hashes for piece in pieces]),
         np.concatenate([piece.ends + first for piece, first in zip(pieces, words_before, strict=False)]),
     )
+
+
+def _any_within(marked: NDArray[np.bool_], places: Ints, reach: int) -> NDArray[np.bool_]:
+    """Of each of the places, whether it or one of those that follow is marked, `reach` in all."""
+    upto = np.concatenate([[0], np.cumsum(marked)])
+    found: NDArray[np.bool_] = upto[places + reach] > upto[places]
+    return found
 
 
 def _among(hashes: UInt64s, known: UInt64s) -> NDArray[np.bool_]:

@@ -57,8 +57,15 @@ SPACE = 0
 """What stands between two words."""
 
 
+class Run(NamedTuple):
+    """The words of texts as one run of bytes, in lower case and SPACE after each that something follows in its text, however much."""
+
+    data: UInt8s
+    ends: Ints  # of each text in it
+
+
 class Words(NamedTuple):
-    """The words of texts: their bytes in one run, as `squeezed`, where they are in it, and their hashes."""
+    """The words of texts: their run, where they are in it, and their hashes."""
 
     run: UInt8s
     starts: Ints
@@ -67,24 +74,32 @@ class Words(NamedTuple):
     ends: Ints  # words up to the end of each text
 
 
+def run_of(texts: Texts) -> Run:
+    """The words of all texts in order."""
+    parts, ends, before = [np.zeros(0, dtype=np.uint8)], [np.zeros(0, dtype=np.int64)], 0
+    for _, piece in texts.pieces():
+        piece = _lower_beyond_ascii(piece)
+        part, kept, _ = _squeezed(piece)
+        parts.append(part)
+        ends.append(_bytes_upto(kept, piece.ends) + before)
+        before += len(part)
+    return Run(np.concatenate(parts), np.concatenate(ends))
+
+
 def words_of(texts: Texts) -> Words:
     """The words of all texts in order. Texts by the million are given in pieces: what is worked out takes some 30 bytes a byte."""
-    texts = lower_beyond_ascii(texts)
-    run, kept, inside = squeezed(texts)
+    texts = _lower_beyond_ascii(texts)
+    run, kept, inside = _squeezed(texts)
     starts, stops = _edges(inside, texts.ends)
     ends = np.searchsorted(starts, texts.ends)
     stops -= starts
-    starts = bytes_upto(kept, starts)
+    starts = _bytes_upto(kept, starts)
     stops += starts
     return Words(run, starts, stops, _word_hashes(run, starts, stops), ends)
 
 
-def squeezed(texts: Texts) -> tuple[UInt8s, NDArray[np.bool_], NDArray[np.bool_]]:
-    """The words of texts as one run of bytes, in lower case and SPACE after each that something follows in its text, however much; which bytes
-    of the texts were kept for it, and which of them are of words.
-
-    The texts hold no capital beyond ASCII: see `lower_beyond_ascii`.
-    """
+def _squeezed(texts: Texts) -> tuple[UInt8s, NDArray[np.bool_], NDArray[np.bool_]]:
+    """The run of texts without a capital beyond ASCII, which bytes of theirs were kept for it, and which are of words."""
     data = np.frombuffer(texts.data, dtype=np.uint8)
     lower = ~data
     lower >>= np.uint8(2)
@@ -101,7 +116,7 @@ def squeezed(texts: Texts) -> tuple[UInt8s, NDArray[np.bool_], NDArray[np.bool_]
     return lower[kept], kept, inside
 
 
-def bytes_upto(kept: NDArray[np.bool_], ends: Ints) -> Ints:
+def _bytes_upto(kept: NDArray[np.bool_], ends: Ints) -> Ints:
     """How many of the bytes that are `kept` stand before each of the places `ends`."""
     bits = np.concatenate([np.packbits(kept, bitorder="little"), np.zeros(16, dtype=np.uint8)])
     eights = bits[: len(bits) // 8 * 8].view("<u8")
@@ -142,7 +157,7 @@ def _edges(inside: NDArray[np.bool_], ends: Ints) -> tuple[Ints, Ints]:
     return np.flatnonzero(starts), np.flatnonzero(stops) + 1
 
 
-def lower_beyond_ascii(texts: Texts) -> Texts:
+def _lower_beyond_ascii(texts: Texts) -> Texts:
     """Texts that hold a capital beyond ASCII in lower case, the others as they are."""
     data = np.frombuffer(texts.data, dtype=np.uint8)
     if data.max(initial=0) < 0x80:
@@ -168,7 +183,8 @@ def _capitals() -> NDArray[np.bool_]:
     """By code point, up to the last of which that is so, and False at the end: whether lower case makes another character of it."""
     every = np.arange(LAST_CAPITAL + 2, dtype="<u4")
     told = every.tobytes().decode("utf-32-le", "surrogatepass")
-    return np.frombuffer(lowered(told).encode("utf-32-le", "surrogatepass"), dtype="<u4") != every
+    changed: NDArray[np.bool_] = np.frombuffer(lowered(told).encode("utf-32-le", "surrogatepass"), dtype="<u4") != every
+    return changed
 
 
 def _told(data: bytes | memoryview) -> str:

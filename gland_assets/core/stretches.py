@@ -8,20 +8,22 @@ does, its first bytes and its last are compared by their hash.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gland_assets.core.ngrams import UInt64s
 from gland_assets.core.shingling import Ints, UInt8s
-
-UInt64s = NDArray[np.uint64]
 
 PADDING = 32  # bytes beyond the end, so that all that a tier reads lies within, of a run without a byte too
 
 _FACTOR = np.uint64(0xD1342543DE82EF95)  # odd, with about half of its bits set
-_MASK_BITS = 10
-_EACH = 1 << 16  # places of known stretches taken at once, for the processor's cache
+_AHEAD = 16  # the longest reach: places before the first
+_MASK_BITS = 12  # of a hash that say which bits of the word
+_EACH = 1 << 15  # places taken at once, for the processor's cache
+_MOST_BUCKETS = 20  # as a power of two
 _LEAST_BITS, _MOST_BITS = 10, 21  # of a filter's size in words of 64 bits, as a power of two: 8 KiB and 16 MiB
 
 
@@ -61,8 +63,8 @@ class Stretches:
             longer = tier.least
 
     def find(self, run: UInt8s, open_at: NDArray[np.bool_]) -> Found:
-        """Where they begin in `run`, of the places that are open to them, in no order."""
-        padded = _padded(run)
+        """Where they begin in `run`, of the places that are open to them, in no order and some of them twice."""
+        padded, open_at = _padded(run), np.concatenate([np.zeros(_AHEAD, dtype=np.bool_), open_at])
         found = [tier.find(padded, open_at) for tier in self._tiers] or [_NOTHING]
         return Found(*map(np.concatenate, zip(*found, strict=True)))
 
@@ -73,40 +75,56 @@ class _Tier:
     def __init__(self, tier: Tier, padded: UInt8s, begins: Ints, ends: Ints, numbers: Ints) -> None:
         self._tier = tier
         self._reach = tier.step << int((ends - begins).max() >= tier.least + tier.step)
-        self._windows = _Filter.of(_windows(tier, padded, begins, ends - begins), len(begins) * tier.step)
+        near = _near(tier, len(padded), begins, ends - begins)
+        self._windows = _Filter.of(_windows(tier.window, padded, near), int(np.count_nonzero(near)))
         heads = _hashes_at(padded, begins, tier.least)
         self._known = _Filter.of([heads], len(heads))
-        order = np.argsort(_bucket(heads), kind="stable")  # by radix
-        self._heads, self._begins, self._ends, self._numbers = heads[order], begins[order], ends[order], numbers[order]
-        self._buckets = np.concatenate([[0], np.cumsum(np.bincount(_bucket(heads), minlength=1 << 16))])
-        self._padded = padded
+        self._shift = np.uint64(64 - min(max(len(heads).bit_length(), 1), _MOST_BUCKETS))
+        order = _order(heads)
+        self._heads, self._sizes, self._numbers = heads[order], (ends - begins)[order], numbers[order]
+        self._tail = min(8, tier.least)
+        self._tails = _hashes_at(padded, ends[order] - self._tail, self._tail)
+        self._buckets = np.concatenate([[0], np.cumsum(np.bincount(self._bucket(heads), minlength=1 << (64 - int(self._shift))))])
 
     def find(self, padded: UInt8s, open_at: NDArray[np.bool_]) -> Found:
         least, window, step = self._tier
-        size = len(open_at)
-        count = max(0, (size - window) // step + 1)
-        places = self._windows.passing(_hashed(window, lambda byte: np.ndarray(count, "<u8", padded, byte, (step,)))) * step
+        size = len(open_at) - _AHEAD
+        places = self._places(padded, max(0, (size - window) // step + 1))
         if not len(places):
             return _NOTHING
-        begins = (places[:, None] - np.arange(self._reach)).ravel()
-        begins = begins[(begins >= 0) & (begins <= size - least)]
-        begins = begins[open_at.take(begins)]
+        begins = (places[:, None] + np.arange(_AHEAD, _AHEAD - self._reach, -1)).ravel()
+        begins = begins[open_at.take(begins)] - _AHEAD
+        begins = begins[begins <= size - least]
         heads = _hashes_at(padded, begins, least)
         passing = self._known.passing(heads)
         begins, which = self._of_bucket(begins[passing], heads[passing])
-        ends = begins + self._ends.take(which) - self._begins.take(which)
+        ends = begins + self._sizes.take(which)
         within = ends <= size
         begins, which, ends = begins[within], which[within], ends[within]
-        same = _hashes_at(padded, ends - least, least) == _hashes_at(self._padded, self._ends.take(which) - least, least)
+        same = _hashes_at(padded, ends - self._tail, self._tail) == self._tails.take(which)
         return Found(begins[same], self._numbers.take(which[same]))
+
+    def _places(self, padded: UInt8s, count: int) -> Ints:
+        """Of `count` places, a step from one to the next, those from which on the bytes of a window stand."""
+        _, window, step = self._tier
+        found = [np.zeros(0, dtype=np.int64)]
+        for first in range(0, count, _EACH):
+            some = min(_EACH, count - first)
+            hashes = _hashed(window, partial(_eights, padded, some, first * step, step=step))
+            found.append((self._windows.passing(hashes) + first) * step)
+        return np.concatenate(found)
 
     def _of_bucket(self, begins: Ints, heads: UInt64s) -> tuple[Ints, Ints]:
         """Every pair of a place, by hash of the bytes from there on, and a stretch that begins with the same."""
-        first = self._buckets.take(_bucket(heads))
-        many = self._buckets.take(_bucket(heads) + np.int64(1)) - first
+        bucket = self._bucket(heads)
+        first = self._buckets.take(bucket)
+        many = self._buckets.take(bucket + 1) - first
         which = np.arange(many.sum()) + np.repeat(first - np.cumsum(many) + many, many)
         same = self._heads.take(which) == np.repeat(heads, many)
         return np.repeat(begins, many)[same], which[same]
+
+    def _bucket(self, heads: UInt64s) -> Ints:
+        return (heads >> self._shift).view(np.int64)
 
 
 class _Filter:
@@ -114,7 +132,7 @@ class _Filter:
 
     def __init__(self, count: int) -> None:
         """For some `count` hashes, none of them in it yet."""
-        self._bits = min(max(count.bit_length() - 1, _LEAST_BITS), _MOST_BITS)  # of a hash that say which word
+        self._bits = min(max((count // 4).bit_length(), _LEAST_BITS), _MOST_BITS)  # of a hash that say which word
         self._words = np.zeros(1 << self._bits, dtype=np.uint64)
 
     @classmethod
@@ -146,20 +164,23 @@ class _Filter:
         return _MASKS.take((hashes >> np.uint64(64 - _MASK_BITS - self._bits) & np.uint64(len(_MASKS) - 1)).view(np.int64))
 
 
-def _windows(tier: Tier, padded: UInt8s, begins: Ints, sizes: Ints) -> Iterator[UInt64s]:
-    """Hashes of the windows that stretches are known by, in parts: of every stretch those from its first `step` bytes on.
+def _near(tier: Tier, count: int, begins: Ints, sizes: Ints) -> NDArray[np.bool_]:
+    """Of `count` places those of the windows that stretches are known by: of every stretch those from its first `step` bytes on.
 
     Of one that is longer by a step, half of those from its first two steps on will do: of each pair a step apart the one in an even step.
     """
-    _, window, step = tier
-    long = sizes >= tier.least + step
-    near = _reached(len(padded), begins[long], 2 * step)
-    odd = near[: len(near) // (2 * step) * 2 * step].reshape(-1, 2, step)[:, 1]
-    odd[:] = False
-    near |= _reached(len(padded), begins[~long], step)
+    longer = sizes >= tier.least + tier.step
+    near = _reached(count, begins[longer], 2 * tier.step)
+    near[: count // (2 * tier.step) * 2 * tier.step].reshape(-1, 2, tier.step)[:, 1] = False
+    near |= _reached(count, begins[~longer], tier.step)
+    return near
+
+
+def _windows(window: int, padded: UInt8s, near: NDArray[np.bool_]) -> Iterator[UInt64s]:
+    """Hashes of the bytes from the places `near` on, in parts."""
     for first in range(0, len(padded) - PADDING, _EACH):
         count = min(_EACH, len(padded) - PADDING - first)
-        yield _hashed(window, lambda byte: np.ndarray(count, "<u8", padded, first + byte, (1,)))[near[first : first + count]]  # noqa: B023
+        yield _hashed(window, partial(_eights, padded, count, first))[near[first : first + count]]
 
 
 def _reached(count: int, begins: Ints, reach: int) -> NDArray[np.bool_]:
@@ -174,12 +195,19 @@ def _reached(count: int, begins: Ints, reach: int) -> NDArray[np.bool_]:
 
 
 def _masks() -> UInt64s:
-    """Words of 64 bits with up to four of them set, a thousand of them."""
+    """Words of 64 bits with up to four of them set, four thousand of them."""
     number = np.arange(1 << _MASK_BITS, dtype=np.uint64)[:, None]
-    return np.bitwise_or.reduce(np.uint64(1) << (number * _FACTOR >> np.arange(34, 60, 7, dtype=np.uint64) & np.uint64(63)), axis=1)
+    bits = number * _FACTOR >> np.arange(34, 60, 7, dtype=np.uint64) & np.uint64(63)
+    masks: UInt64s = np.bitwise_or.reduce(np.uint64(1) << bits, axis=1)
+    return masks
 
 
 _MASKS = _masks()
+
+
+def _eights(padded: UInt8s, count: int, first: int, byte: int, step: int = 1) -> UInt64s:
+    """The eight bytes from `byte` on after each of `count` places, the first of them and every `step`-th."""
+    return np.ndarray(count, "<u8", padded, first + byte, (step,))
 
 
 def _hashes_at(padded: UInt8s, at: Ints, size: int) -> UInt64s:
@@ -199,8 +227,11 @@ def _hashed(size: int, eights: Callable[[int], UInt64s]) -> UInt64s:
     return found
 
 
-def _bucket(hashes: UInt64s) -> NDArray[np.uint16]:
-    return (hashes >> np.uint64(48)).astype(np.uint16)
+def _order(hashes: UInt64s) -> Ints:
+    """An order in which their upper halves ascend; by radix, which is what sorting 16 bits is."""
+    upper = (hashes >> np.uint64(32)).astype(np.uint32)
+    order = np.argsort(upper.astype(np.uint16), kind="stable")
+    return order[np.argsort((upper >> np.uint32(16)).astype(np.uint16)[order], kind="stable")]
 
 
 def _padded(run: UInt8s) -> UInt8s:
