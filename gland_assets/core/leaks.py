@@ -17,7 +17,7 @@ from gland_assets.core.project import Rule
 from gland_assets.core.shingling import Ints, UInt8s
 from gland_assets.core.stretches import Stretches
 
-TOGETHER = 1 << 21
+TOGETHER = 1 << 20
 """Bytes of texts looked through at once."""
 
 

@@ -108,8 +108,10 @@ def _squeezed(texts: Texts) -> tuple[UInt8s, NDArray[np.bool_], NDArray[np.bool_
     inside = lower - np.uint8(ord("a")) < np.uint8(26)
     inside |= data - np.uint8(ord("0")) < np.uint8(10)
     inside |= data == np.uint8(ord("_"))
-    if data.max(initial=0) >= 0x80:
-        mark_beyond_ascii(data, inside)
+    beyond = _beyond_ascii(data)
+    marked = np.zeros(len(beyond), dtype=np.bool_)
+    mark_beyond_ascii(data[beyond], marked)
+    inside[beyond] = marked
     lower *= inside
     kept = inside.copy()
     kept[1:] |= inside[:-1]
@@ -160,9 +162,9 @@ def _edges(inside: NDArray[np.bool_], ends: Ints) -> tuple[Ints, Ints]:
 def _lower_beyond_ascii(texts: Texts) -> Texts:
     """Texts that hold a capital beyond ASCII in lower case, the others as they are."""
     data = np.frombuffer(texts.data, dtype=np.uint8)
-    if data.max(initial=0) < 0x80:
+    beyond = _beyond_ascii(data)
+    if not len(beyond):
         return texts
-    beyond = np.flatnonzero(data >= 0x80)
     leading = beyond[data[beyond] >= 0xC0]  # the first byte of each character
     capitals = leading[_capitals().take(code_points(data[beyond]), mode="clip")]
     if not len(capitals):
@@ -176,6 +178,16 @@ def _lower_beyond_ascii(texts: Texts) -> Texts:
         parts += [texts.data[done:begin], lower]
         sizes[number], done = len(lower), end
     return Texts(b"".join([*parts, texts.data[done:]]), np.cumsum(sizes))
+
+
+def _beyond_ascii(data: UInt8s) -> Ints:
+    """Where bytes beyond ASCII stand: few as a rule, so eight bytes are looked at as one."""
+    eights = np.zeros(len(data) + 7 >> 3, dtype="<u8")
+    eights.view(np.uint8)[: len(data)] = data
+    found = (np.flatnonzero(eights & np.uint64(0x8080808080808080))[:, None] * 8 + np.arange(8)).ravel()
+    found = found[found < len(data)]
+    places: Ints = found[data[found] >= 0x80]
+    return places
 
 
 @cache
