@@ -112,10 +112,10 @@ def _squeezed(texts: Texts) -> tuple[UInt8s, NDArray[np.bool_], NDArray[np.bool_
     marked = np.zeros(len(beyond), dtype=np.bool_)
     mark_beyond_ascii(data[beyond], marked)
     inside[beyond] = marked
-    lower *= inside
+    lower *= inside.view(np.uint8)
     kept = inside.copy()
     kept[1:] |= inside[:-1]
-    return lower[kept], kept, inside
+    return lower.compress(kept), kept, inside
 
 
 def _bytes_upto(kept: NDArray[np.bool_], ends: Ints) -> Ints:
@@ -184,7 +184,8 @@ def _beyond_ascii(data: UInt8s) -> Ints:
     """Where bytes beyond ASCII stand: few as a rule, so eight bytes are looked at as one."""
     eights = np.zeros(len(data) + 7 >> 3, dtype="<u8")
     eights.view(np.uint8)[: len(data)] = data
-    found = (np.flatnonzero(eights & np.uint64(0x8080808080808080))[:, None] * 8 + np.arange(8)).ravel()
+    eights &= np.uint64(0x8080808080808080)
+    found = (np.flatnonzero(eights != 0)[:, None] * 8 + np.arange(8)).ravel()
     found = found[found < len(data)]
     places: Ints = found[data[found] >= 0x80]
     return places
