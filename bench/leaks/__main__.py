@@ -79,9 +79,8 @@ def speed(counts: list[int], folder: Path, runs: int) -> None:
         partitions = Partitions(warehouse)
         found = [row for slug in partitions.stored("contamination") for row in partitions.rows("contamination", slug)]
         planted = {identity(number) for number in range(0, count, PLANTED)}
-        print(
-            f"\n{count:,} questions: {len(planted):,} repeat an item, {len({row['question_id'] for row in found} & planted):,} of these found"
-        )
+        caught = planted & {row["question_id"] for row in found}
+        print(f"\n{count:,} questions: {len(planted):,} repeat an item, {len(caught):,} of these found")
 
 
 def main(counts: list[int], folder: Path, runs: int) -> None:

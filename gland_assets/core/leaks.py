@@ -1,4 +1,4 @@
-"""Benchmark items that texts repeat, looked for in millions of texts at once: n-grams by their bytes first, and what is found there by words.
+"""Benchmark items that texts repeat, looked for in millions of texts at once: n-grams by their bytes first, and then by words.
 
 Bytes only lead to pairs of a text and an item; `core.decontamination.match` decides on each by real words.
 """

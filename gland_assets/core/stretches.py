@@ -1,8 +1,8 @@
 """Where any of a million known stretches of bytes begins in other bytes, without a look at most of these.
 
-A stretch of `least` bytes or more holds `window` bytes that begin at a multiple of `step`, wherever it stands, if `window` and `step` - 1 are
-`least` in all. So of every `step`-th place of a text a filter is asked whether a stretch has these bytes near its beginning; where one
-does, its first bytes and its last are compared by their hash.
+A stretch of `least` bytes or more holds `window` bytes that begin at a multiple of `step`, wherever it stands, if `window` and `step` - 1
+are `least` in all. So of every `step`-th place a filter is asked whether a stretch has these bytes near its beginning; where one does, its
+first bytes and its last are compared, by their hash.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Tier(NamedTuple):
 
 
 TIERS = (Tier(31, 24, 8), Tier(23, 16, 8), Tier(15, 8, 8), Tier(8, 5, 4), Tier(4, 4, 1), Tier(1, 1, 1))
-"""The longest first, each for those that are too short for the one before. Eight words with one byte between them are of the first three."""
+"""The longest first, each for what is too short for the one before. Eight words with one byte between them are of the first three."""
 
 
 class Found(NamedTuple):

@@ -122,7 +122,8 @@ def test_a_run_holds_the_words_of_each_text_and_one_byte_between_them(texts: lis
     assert [part.strip(b"\0") for part in parts] == [b"\0".join(words) for words in told]
     words = words_of(Texts.of(texts))
     assert words.run.tolist() == run.tolist()
-    assert [run[start:stop].tobytes() for start, stop in zip(words.starts, words.stops, strict=True)] == [each for one in told for each in one]
+    stretches = [run[start:stop].tobytes() for start, stop in zip(words.starts, words.stops, strict=True)]
+    assert stretches == [word for each in told for word in each]
 
 
 @given(prose, st.integers(1, 12))
