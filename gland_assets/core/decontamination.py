@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from gland_assets.core.project import Rule
@@ -49,22 +50,27 @@ class Match(NamedTuple):
 
 
 class Text:
-    """A text with its words, each by where it stands."""
+    """A text with its words."""
 
     def __init__(self, text: str) -> None:
         """Finds the words at once."""
         self.text = text
-        self._places: list[tuple[int, int]] = []
-        self.words: list[str] = []
-        for found in _WORD.finditer(lowered(text)):
-            self.words.append(found[0])
-            self._places.append(found.span())
+        self._lower = lowered(text)
+        self.words: list[str] = _WORD.findall(self._lower)
+        self._listed: dict[int, list[Gram]] = {}
         self._grams: dict[int, dict[Gram, int]] = {}
+
+    def listed(self, ngram: int) -> list[Gram]:
+        """The n-grams from every word on."""
+        if ngram not in self._listed:
+            self._listed[ngram] = list(zip(*(self.words[at:] for at in range(ngram)), strict=False))
+        return self._listed[ngram]
 
     def grams(self, ngram: int) -> dict[Gram, int]:
         """The n-grams, each with the word at which it stands first."""
         if ngram not in self._grams:
-            self._grams[ngram] = {self.gram(at, ngram): at for at in reversed(range(len(self.words) - ngram + 1))}
+            found = self.listed(ngram)
+            self._grams[ngram] = dict(zip(reversed(found), reversed(range(len(found))), strict=True))
         return self._grams[ngram]
 
     def gram(self, at: int, ngram: int) -> Gram:
@@ -82,7 +88,8 @@ class Text:
 
     def span(self, first: int, words: int) -> str:
         """The stretch of the text from word `first` on, so many words long."""
-        return self.text[self._places[first][0] : self._places[first + words - 1][1]]
+        found = list(islice(_WORD.finditer(self._lower), first, first + words))
+        return self.text[found[0].start() : found[-1].end()]
 
 
 def match(text: Text, item: Text, rules: Sequence[Rule], boilerplate: Boilerplate) -> Match | None:
@@ -95,16 +102,30 @@ def match(text: Text, item: Text, rules: Sequence[Rule], boilerplate: Boilerplat
     whole = text.find(item) if size >= SHORTEST else None
     if whole is not None and item.gram(0, size) not in boilerplate.get(size, ()):
         return Match(1.0, None, text.span(whole, size), item.span(0, size))
+    least = min(rule.ngram for rule in rules)
+    near = _shared(text, item, least)
     for rule in rules:
-        held, common = text.grams(rule.ngram), boilerplate.get(rule.ngram, ())
-        own = [at for at in range(size - rule.ngram + 1) if item.gram(at, rule.ngram) not in common]
-        shared = [at for at in own if item.gram(at, rule.ngram) in held]
-        share = _covered(shared, rule.ngram) / _covered(own, rule.ngram) if shared else 0.0
+        if len(near) <= rule.ngram - least:  # a longer n-gram holds more of the shortest
+            continue
+        grams, common = item.listed(rule.ngram), boilerplate.get(rule.ngram, ())
+        shared = near if rule.ngram == least else _shared(text, item, rule.ngram)
+        covered = size
+        if common:
+            shared = [at for at in shared if grams[at] not in common]
+            covered = _covered([at for at, gram in enumerate(grams) if gram not in common], rule.ngram)
+        share = _covered(shared, rule.ngram) / covered if shared else 0.0
         if share > rule.share:
-            stretches = (_stretch(text, item, held[item.gram(at, rule.ngram)], at) for at in shared)
+            held = text.grams(rule.ngram)
+            stretches = (_stretch(text, item, held[grams[at]], at) for at in shared)
             here, there, words = max(stretches, key=lambda each: each[2])
             return Match(share, rule.ngram, text.span(here, words), item.span(there, words))
     return None
+
+
+def _shared(text: Text, item: Text, ngram: int) -> list[int]:
+    """The words of `item` from which on an n-gram stands that `text` has too."""
+    held = text.grams(ngram)
+    return [at for at, gram in enumerate(item.listed(ngram)) if gram in held]
 
 
 def _covered(starts: Sequence[int], ngram: int) -> int:

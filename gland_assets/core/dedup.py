@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gland_assets.core.project import Dedup
 from gland_assets.core.shingling import fmix32, shingle_hashes
-from gland_assets.core.texts import Ints, Texts, UInt32s, code_points, decoded, encoded, lower_beyond_ascii
+from gland_assets.core.texts import Ints, Texts, UInt32s, beyond_ascii, code_points, decoded, encoded, lower_beyond_ascii
 
 UInt64s = NDArray[np.uint64]
 
@@ -62,7 +62,7 @@ def _spacing(data: bytes | memoryview) -> Ints:
     told = np.frombuffer(data, dtype=np.uint8)
     spaces = told == ord(" ")
     found = [np.flatnonzero(spaces[1:] & spaces[:-1]), np.flatnonzero(np.frombuffer(bytes(data).translate(_SPACING), dtype=np.bool_))]
-    beyond = np.flatnonzero(told >= 0x80)
+    beyond = beyond_ascii(told)
     if len(beyond):
         leading = beyond[told[beyond] >= 0xC0]
         found.append(leading[_spaces().take(code_points(told[beyond]), mode="clip")])

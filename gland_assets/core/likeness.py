@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.dedup import jaccard, word_tuples
-from gland_assets.core.ngrams import UInt64s, gram_hashes_at, word_hashes
+from gland_assets.core.ngrams import UInt64s, gram_hashes, words_of
 from gland_assets.core.project import Dedup
 from gland_assets.core.texts import Ints, Texts, lower_beyond_ascii
 
@@ -77,10 +77,10 @@ class Sieved(Likeness):
 
 def _hashed(texts: Texts, ngram: int) -> tuple[UInt64s, Ints]:
     """Hashes of the shingles of texts, a text's after the other's, and how many each has, repeats included; none where words are fewer."""
-    words, ends = word_hashes(texts)
-    counts = np.maximum(np.diff(ends, prepend=0) - ngram + 1, 0)
-    skipped = np.concatenate([[0], ends[:-1]]) - (np.cumsum(counts) - counts)
-    return gram_hashes_at(words, np.arange(counts.sum()) + np.repeat(skipped, counts), ngram), counts
+    words = words_of(texts)
+    counts = np.maximum(np.diff(words.ends, prepend=0) - ngram + 1, 0)
+    skipped = np.concatenate([[0], words.ends[:-1]]) - (np.cumsum(counts) - counts)
+    return gram_hashes(words.hashes, ngram).take(np.arange(counts.sum()) + np.repeat(skipped, counts)), counts
 
 
 def _bitmaps(hashes: UInt64s, counts: Ints, width: int) -> UInt64s:

@@ -7,35 +7,94 @@ polynomial in those of its words. Words are those of `core.decontamination`.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.decontamination import lowered
 from gland_assets.core.shingling import mark_beyond_ascii
-from gland_assets.core.texts import BYTES, Ints, Texts, UInt8s, lower_beyond_ascii
+from gland_assets.core.texts import BYTES, Ints, Texts, UInt8s, beyond_ascii, lower_beyond_ascii
 
 UInt64s = NDArray[np.uint64]
 
 _BASE, _SCALE, _STEP = 0xD1342543DE82EF95, 0x9E3779B97F4A7C15, 0xAF251AF3B0F025B5  # odd, each with about half of its bits set
-_LOWER = bytes(
-    ord(chr(byte).lower()) if byte < 0x80 and (chr(byte).isalnum() or chr(byte) == "_") else byte & 0x80 and byte for byte in range(256)
-)
-"""Byte -> in lower case, where it is part of a word; 0 where it is none; beyond ASCII as it is."""
 
 
-def word_hashes(texts: Texts) -> tuple[UInt64s, Ints]:
-    """Hashes of the words of all texts in order, and how many words the texts have up to the end of each.
+SPACE = 0
+"""What stands between two words."""
 
-    Texts by the million are given in pieces: what is worked out takes some 30 bytes a byte.
-    """
+
+class Run(NamedTuple):
+    """The words of texts as one run of bytes, in lower case and SPACE after each that something follows in its text, however much."""
+
+    data: UInt8s
+    ends: Ints  # of each text in it
+
+
+class Words(NamedTuple):
+    """The words of texts: their run, where they are in it, and their hashes."""
+
+    run: UInt8s
+    starts: Ints
+    stops: Ints
+    hashes: UInt64s
+    ends: Ints  # words up to the end of each text
+
+
+def run_of(texts: Texts) -> Run:
+    """The words of all texts in order."""
+    parts, ends, before = [np.zeros(0, dtype=np.uint8)], [np.zeros(0, dtype=np.int64)], 0
+    for _, piece in texts.pieces():
+        piece = lower_beyond_ascii(piece, lowered)
+        part, kept, _ = _squeezed(piece)
+        parts.append(part)
+        ends.append(_bytes_upto(kept, piece.ends) + before)
+        before += len(part)
+    return Run(np.concatenate(parts), np.concatenate(ends))
+
+
+def words_of(texts: Texts) -> Words:
+    """The words of all texts in order. Texts by the million are given in pieces: what is worked out takes some 30 bytes a byte."""
     texts = lower_beyond_ascii(texts, lowered)
-    told = np.frombuffer(bytes(texts.data).translate(_LOWER), dtype=np.uint8)
-    starts, stops = _words(told, texts.ends)
-    scales, inverses = _powers(max(2 * BYTES, 1 << len(told).bit_length()))
-    sums = np.zeros(len(told) + 1, dtype=np.uint64)
-    np.cumsum(np.multiply(told, scales[: len(told)], dtype=np.uint64), out=sums[1:])
-    return (sums.take(stops) - sums.take(starts)) * inverses.take(starts), np.searchsorted(starts, texts.ends)
+    run, kept, inside = _squeezed(texts)
+    starts, stops = _edges(inside, texts.ends)
+    ends = np.searchsorted(starts, texts.ends)
+    stops -= starts
+    starts = _bytes_upto(kept, starts)
+    stops += starts
+    return Words(run, starts, stops, _word_hashes(run, starts, stops), ends)
+
+
+def _squeezed(texts: Texts) -> tuple[UInt8s, NDArray[np.bool_], NDArray[np.bool_]]:
+    """The run of texts without a capital beyond ASCII, which bytes of theirs were kept for it, and which are of words."""
+    data = np.frombuffer(texts.data, dtype=np.uint8)
+    lower = ~data
+    lower >>= np.uint8(2)
+    lower &= np.uint8(0x20)  # of what is ASCII
+    lower |= data  # which leaves digits as they are, and makes of "_" what no other byte of a word becomes
+    inside = lower - np.uint8(ord("a")) < np.uint8(26)
+    inside |= data - np.uint8(ord("0")) < np.uint8(10)
+    inside |= data == np.uint8(ord("_"))
+    beyond = beyond_ascii(data)
+    marked = np.zeros(len(beyond), dtype=np.bool_)
+    mark_beyond_ascii(data[beyond], marked)
+    inside[beyond] = marked
+    lower *= inside.view(np.uint8)
+    kept = inside.copy()
+    kept[1:] |= inside[:-1]
+    return lower.compress(kept), kept, inside
+
+
+def _bytes_upto(kept: NDArray[np.bool_], ends: Ints) -> Ints:
+    """How many of the bytes that are `kept` stand before each of the places `ends`."""
+    bits = np.concatenate([np.packbits(kept, bitorder="little"), np.zeros(16, dtype=np.uint8)])
+    eights = bits[: len(bits) // 8 * 8].view("<u8")
+    counts = np.cumsum(np.bitwise_count(eights), dtype=np.int64)
+    at, rest = ends >> 6, (ends & 63).astype(np.uint64)
+    beyond = np.bitwise_count(eights.take(at) >> rest)
+    found: Ints = counts.take(at) - beyond
+    return found
 
 
 def gram_hashes(words: UInt64s, ngram: int) -> UInt64s:
@@ -50,27 +109,22 @@ def gram_hashes(words: UInt64s, ngram: int) -> UInt64s:
     return found
 
 
-def gram_hashes_at(words: UInt64s, at: Ints, ngram: int) -> UInt64s:
-    """Hashes of the n-grams from the words `at` on."""
-    found = words.take(at)
-    for step in range(1, ngram):
-        found = found * np.uint64(_STEP) + words.take(at + step)
-    return found
+def _word_hashes(run: UInt8s, starts: Ints, stops: Ints) -> UInt64s:
+    scales, inverses = _powers(max(2 * BYTES, 1 << len(run).bit_length()))
+    sums = np.zeros(len(run) + 1, dtype=np.uint64)
+    np.cumsum(np.multiply(run, scales[: len(run)], dtype=np.uint64), out=sums[1:])
+    return (sums.take(stops) - sums.take(starts)) * inverses.take(starts)
 
 
-def _words(told: UInt8s, ends: Ints) -> tuple[Ints, Ints]:
+def _edges(inside: NDArray[np.bool_], ends: Ints) -> tuple[Ints, Ints]:
     """Where words start and stop; no word goes on into the next text."""
-    around = np.zeros(len(told) + 2, dtype=np.bool_)
-    inside = around[1:-1]
-    np.not_equal(told, 0, out=inside)
-    mark_beyond_ascii(told, inside)
-    edges = np.flatnonzero(around[1:] != around[:-1])
-    within = ends[(ends > 0) & (ends < len(told))]
-    cut = within[inside[within - 1] & inside[within]]
-    if len(cut):
-        cut = cut[np.diff(cut, prepend=0) > 0]  # one of several, where empty texts follow
-        edges = np.sort(np.concatenate([edges, cut, cut]))
-    return edges[::2], edges[1::2]
+    starts, stops = inside.copy(), inside.copy()
+    starts[1:] &= ~inside[:-1]
+    stops[:-1] &= ~inside[1:]
+    between = ends[(ends > 0) & (ends < len(inside))]
+    starts[between] = inside[between]
+    stops[between - 1] = inside[between - 1]
+    return np.flatnonzero(starts), np.flatnonzero(stops) + 1
 
 
 @lru_cache(maxsize=2)

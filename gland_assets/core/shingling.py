@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gland_assets.core.texts import Ints, UInt8s, UInt32s, code_points, decoded_points
+from gland_assets.core.texts import Ints, UInt8s, UInt32s, beyond_ascii, code_points, decoded_points
 
 LAST_LETTER = 0x3FFFF
 r"""No code point after this one is matched by `\w`, as a test says; in Unicode 14 to 17 the last is 0x33479."""
@@ -72,7 +72,7 @@ def _words(lowered: Sequence[bytes]) -> Words:
 
 def mark_beyond_ascii(data: UInt8s, inside: NDArray[np.bool_]) -> None:
     """Say in `inside` which bytes beyond ASCII of the UTF-8 `data` are part of words: of characters that `\\w` matches, by code point."""
-    beyond = np.flatnonzero(data >= 0x80)
+    beyond = beyond_ascii(data)
     if len(beyond):
         points = code_points(data[beyond])
         widths = 2 + (points >= 0x800).astype(np.int64) + (points >= 0x10000)

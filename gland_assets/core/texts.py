@@ -69,12 +69,23 @@ class Texts(NamedTuple):
 def lower_beyond_ascii(texts: Texts, lower: Callable[[str], str]) -> Texts:
     """Texts that hold a capital beyond ASCII in lower case, the others as they are."""
     data = np.frombuffer(texts.data, dtype=np.uint8)
-    beyond = np.flatnonzero(data >= 0x80)
+    beyond = beyond_ascii(data)
     if not len(beyond):
         return texts
     leading = beyond[data[beyond] >= 0xC0]  # the first byte of each character
     capitals = leading[_capitals().take(code_points(data[beyond]), mode="clip")]
     return texts.mended(texts.of_bytes(capitals), lower)
+
+
+def beyond_ascii(data: UInt8s) -> Ints:
+    """Where bytes beyond ASCII stand: few as a rule, so eight bytes are looked at as one."""
+    eights = np.zeros(len(data) + 7 >> 3, dtype="<u8")
+    eights.view(np.uint8)[: len(data)] = data
+    eights &= np.uint64(0x8080808080808080)
+    found = (np.flatnonzero(eights != 0)[:, None] * 8 + np.arange(8)).ravel()
+    found = found[found < len(data)]
+    places: Ints = found[data[found] >= 0x80]
+    return places
 
 
 def code_points(data: UInt8s) -> UInt32s:

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from gland_assets.core.audit import Alike, alike, outside, rates, sample
 from gland_assets.core.checks import CheckOutcome
@@ -20,7 +21,7 @@ from gland_assets.io.live import steady
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.parts import attached, write_empties
 from gland_assets.io.sql import query
-from gland_assets.io.texts import Texts
+from gland_assets.io.texts import StoredTexts
 
 SHOWN = 3  # examples of what a check found
 
@@ -57,7 +58,8 @@ def _audit(
     drawn = sample({slug: count - gone[slug] for slug, count in answered.items()}, project.seed)
     lost = {row["question_id"] for row in dropped}
     home = {identity: slug for identity, slug in _publishable(project, partitions, drawn) if identity not in lost}
-    read = Texts(partitions, project.dedup.over, list(home), list(home.values()))
+    given = pa.table({"question_id": pa.array(home, pa.string()), "discipline": pa.array(home.values(), pa.string())})
+    read = StoredTexts(partitions, project.dedup.over, given)
     texts = [(identity, read(row)) for row, identity in enumerate(home)]
     found = [pair for pair in alike(texts, project.dedup) if project.dedup.across or home[pair.one] == home[pair.other]]
     keys = _band_keys(partitions, {home[identity] for pair in found for identity in (pair.one, pair.other)})

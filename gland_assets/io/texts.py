@@ -47,7 +47,8 @@ def _joined(asked: pa.Table, answered: pa.Table) -> pa.Table:
 
 def texts_of(column: pa.ChunkedArray | pa.Array) -> Texts:
     """A column of text as it lies in memory; null as empty text."""
-    array = (column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column).fill_null("")
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = array.fill_null("") if array.null_count else array  # which copies
     _, offsets, data = array.buffers()
     if not len(array) or data is None:
         return Texts(b"", np.zeros(len(array), dtype=np.int64))

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Item, Match, Text, lowered, match
 from gland_assets.core.leaks import Benchmark, Index, Leak
-from gland_assets.core.ngrams import gram_hashes, gram_hashes_at, word_hashes
+from gland_assets.core.ngrams import gram_hashes, run_of, words_of
 from gland_assets.core.project import RULES, Rule
 from gland_assets.core.texts import LAST_CAPITAL, Texts, lower_beyond_ascii
 
 WORDS = "the of Limit série Σίσυφος İzmir x_1 42 größer naïve – “ ” ( ) = .".split()
 few = st.lists(st.sampled_from([*"abcdefg", "Σ", "x_1", "42"]), max_size=14).map(" ".join)
+long = st.lists(st.sampled_from("a of limit Σ série naïve x_1 42 incomprehensible antidisestablishment".split()), max_size=40).map(" ".join)
 prose = st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join)
 wild = st.text(max_size=40)
 rules = st.lists(st.builds(Rule, st.integers(2, 9), st.sampled_from([0.0, 0.3, 0.5, 0.9])), min_size=1, max_size=3).map(
@@ -56,6 +57,21 @@ def test_the_search_finds_what_words_alone_find(items: list[str], texts: list[st
     assert [(leak.text, leak.item.item_id, leak.match) for leak in found(texts, one)] == by_words(texts, one)
 
 
+@settings(deadline=None)
+@given(st.data(), st.lists(long, min_size=1, max_size=8), rules)
+def test_the_search_finds_parts_of_items_wherever_they_stand(data: st.DataObject, items: list[str], rules: tuple[Rule, ...]) -> None:
+    """However long the words are, of which a text repeats some of an item's, up to all of them, among others."""
+
+    def part() -> str:
+        words = data.draw(st.sampled_from(items)).split()
+        first = data.draw(st.integers(0, len(words)))
+        return " ".join(words[first : data.draw(st.integers(first, len(words)))])
+
+    texts = [data.draw(st.sampled_from(["", "?", "And ", "(1) "])) + f"{part()}, {part()} {data.draw(few)}" for _ in range(3)]
+    one = benchmark(*items, rules=rules)
+    assert [(leak.text, leak.item.item_id, leak.match) for leak in found(texts, one)] == by_words(texts, one)
+
+
 @given(st.lists(prose | wild, min_size=1, max_size=6), prose | wild, prose | wild, st.data())
 def test_a_planted_item_is_found_wherever_it_stands(items: list[str], before: str, after: str, data: st.DataObject) -> None:
     planted = data.draw(st.sampled_from(items))
@@ -89,24 +105,33 @@ def test_neither_order_nor_neighbours_change_what_is_found(items: list[str], tex
 
 @given(st.lists(prose | wild, max_size=8), st.integers(1, 60))
 def test_words_are_hashed_alike_in_pieces_of_any_size(texts: list[str], size: int) -> None:
-    hashes, ends = word_hashes(Texts.of(texts))
+    found = words_of(Texts.of(texts))
     words = [Text(text).words for text in texts]
-    assert ends.tolist() == [sum(map(len, words[: number + 1])) for number in range(len(words))]
-    assert len(dict(zip([word for each in words for word in each], hashes.tolist(), strict=True))) == len(set(hashes.tolist()))
+    assert found.ends.tolist() == [sum(map(len, words[: number + 1])) for number in range(len(words))]
+    assert len(dict(zip([word for each in words for word in each], found.hashes.tolist(), strict=True))) == len(set(found.hashes.tolist()))
     pieces = list(Texts.of(texts).pieces(size))
     assert [first for first, _ in pieces] == [sum(len(piece.ends) for _, piece in pieces[:at]) for at in range(len(pieces))]
-    assert [value for _, piece in pieces for value in word_hashes(piece)[0].tolist()] == hashes.tolist()
+    assert [value for _, piece in pieces for value in words_of(piece).hashes.tolist()] == found.hashes.tolist()
     assert [piece.text(at) for _, piece in pieces for at in range(len(piece.ends))] == texts
+
+
+@given(st.lists(prose | wild, max_size=8))
+def test_a_run_holds_the_words_of_each_text_and_one_byte_between_them(texts: list[str]) -> None:
+    told = [[word.encode("utf-8", "surrogatepass").replace(b"_", b"\x7f") for word in Text(text).words] for text in texts]
+    run, ends = run_of(Texts.of(texts))
+    parts = [run[begin:end].tobytes() for begin, end in zip([0, *ends], ends, strict=False)]
+    assert [part.strip(b"\0") for part in parts] == [b"\0".join(words) for words in told]
+    words = words_of(Texts.of(texts))
+    assert words.run.tolist() == run.tolist()
+    stretches = [run[start:stop].tobytes() for start, stop in zip(words.starts, words.stops, strict=True)]
+    assert stretches == [word for each in told for word in each]
 
 
 @given(prose, st.integers(1, 12))
 def test_an_n_grams_hash_follows_from_its_words(text: str, ngram: int) -> None:
-    hashes, _ = word_hashes(Texts.of([text]))
+    hashes = words_of(Texts.of([text])).hashes
     rolled = gram_hashes(hashes, ngram)
-    at = [*range(max(0, len(hashes) - ngram + 1))]
-    assert rolled.tolist() == [gram_hashes(hashes[each : each + ngram], ngram)[0] for each in at]
-    if at:
-        assert rolled.tolist() == gram_hashes_at(hashes, rolled.argsort().argsort() * 0 + at, ngram).tolist()
+    assert rolled.tolist() == [gram_hashes(hashes[at : at + ngram], ngram)[0] for at in range(max(0, len(hashes) - ngram + 1))]
 
 
 @given(st.integers(BOILERPLATE + 1, 30), few, few)

@@ -15,6 +15,7 @@ from gland_assets.core.dedup import sign
 from gland_assets.core.hashing import digest
 from gland_assets.core.project import Dedup
 from gland_assets.core.state import PartitionMeta
+from gland_assets.core.texts import Texts
 from gland_assets.io.minhash import compute_duplicates
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.signing import sign_questions, signature_table
@@ -86,9 +87,9 @@ def entries(dedup: Dedup, made: Iterable[rows.Made], referred: dict[str, Pair]) 
             told = answer.text if answer else None
             pairs.append((question.question_id, each.discipline, question.text, told, answer is not None and answer.failure is None))
     texts = [concerned(dedup.over, asked, told) for _, _, asked, told, _ in pairs]
-    signed = sign([text or "" for text in texts], dedup)
+    signed = sign(Texts.of([text or "" for text in texts]), dedup)
     return [
-        Entry(one, slug, text, signed.text_hashes[at], signed.bands[at] if signed.worded[at] else (), standing)
+        Entry(one, slug, text, signed.text_hashes[at].hex(), signed.bands[at] if signed.worded[at] else (), standing)
         for at, ((one, slug, _, _, standing), text) in enumerate(zip(pairs, texts, strict=True))
         if text is not None
     ]

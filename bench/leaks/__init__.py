@@ -1,0 +1,1 @@
+"""What the level contamination takes, and what it catches."""
