@@ -16,7 +16,7 @@ from gland_assets.core.texts import Ints, Texts, lower_beyond_ascii
 REMEMBERED = 20_000
 """Shingle sets held while duplicates are looked for."""
 
-LEAST_BITS, MOST_BITS = 1 << 9, 1 << 14
+LEAST_BITS, MOST_BITS = 1 << 9, 1 << 12
 SPARSE = 8  # bits of a bitmap for each shingle of nearly all texts
 PAIRS = 1 << 15  # looked at together: their bitmaps stay in the cache
 ROUNDING = 1e-6

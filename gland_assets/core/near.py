@@ -26,6 +26,8 @@ from gland_assets.core.texts import Ints
 LOOKED_AT = 64
 """Kept rows looked at in one bucket: templated questions share bands by the thousand."""
 
+TOGETHER = 1 << 14  # rows held at once against those kept in a crowded bucket
+
 
 class Dropped(NamedTuple):
     """What a row was dropped for."""
@@ -73,7 +75,9 @@ def find(shares: Shares, references: int, likeness: Sieved) -> dict[int, Dropped
                 later = members[members > one]
                 kept = kept_in.pop(bucket)
                 full.add(bucket)
-                alike.note(np.repeat(kept, len(later)), np.tile(later, len(kept)))
+                for begin in range(0, len(later), TOGETHER):
+                    some = later[begin : begin + TOGETHER]
+                    alike.note(np.repeat(kept, len(some)), np.tile(some, len(kept)))
     return dropped
 
 

@@ -83,6 +83,7 @@ def bound(request: pytest.FixtureRequest) -> Iterator[None]:
     """So low a bound that most buckets are over it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(near, "LOOKED_AT", request.param)
+        patch.setattr(near, "TOGETHER", 2)
         yield
 
 

@@ -71,7 +71,7 @@ def test_buckets_are_told_by_kind_and_their_members_by_row() -> None:
     st.randoms(use_true_random=False),
     st.sampled_from([0.3, 0.5, 0.7, 1.0]),
     st.integers(1, 3),
-    st.sampled_from([64, 128, 1 << 14]),
+    st.sampled_from([64, 128, 1 << 12]),
     st.sampled_from([1, 5, 1 << 15]),
 )
 def test_the_sieve_lets_through_all_that_is_alike(rng: Random, threshold: float, ngram: int, bits: int, pairs: int) -> None:
