@@ -156,7 +156,7 @@ class _Set:
             return np.zeros(0, dtype=np.bool_)
         owners = self._owners[own]
         firsts = np.flatnonzero(np.diff(owners, prepend=-1))
-        covered = np.minimum(np.diff(own, append=own[-1] + ngram), ngram)  # by each beyond what those before it cover
+        covered = np.minimum(np.diff(own, append=own[-1] + ngram), ngram)  # by each up to where the next one begins
         covered[firsts[1:] - 1] = ngram
         whole = np.add.reduceat(covered, firsts)
         before = np.cumsum(covered) - covered

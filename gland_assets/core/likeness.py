@@ -34,7 +34,7 @@ class Likeness:
         mine = self._shingles(one) if others else frozenset()
         for other in sorted(others):
             theirs = self._shingles(other)
-            if min(len(mine), len(theirs)) < self.threshold * max(len(mine), len(theirs)):
+            if min(len(mine), len(theirs)) / max(len(mine), len(theirs), 1) < self.threshold:
                 continue  # too unlike in size to reach the threshold
             similarity = jaccard(mine, theirs)
             if similarity >= self.threshold:

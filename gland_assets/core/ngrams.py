@@ -26,7 +26,10 @@ SPACE = 0
 
 
 class Run(NamedTuple):
-    """The words of texts as one run of bytes, in lower case and SPACE after each that something follows in its text, however much."""
+    """The words of texts as one run of bytes, in lower case, and SPACE after each, however much stands there.
+
+    After a text's last word it may be missing, or belong to the next text.
+    """
 
     data: UInt8s
     ends: Ints  # of each text in it

@@ -69,7 +69,9 @@ def shared_places(held: Held) -> Places:
         return joined(_places(BAND, held.keys[at], held.owners(at)), _places(TEXT, held.texts[alike], alike))
     told = []
     rows = np.arange(len(held.texts))
-    for kind, keys, owners in ((BAND, held.keys, np.repeat(rows, np.diff(held.begins))), (TEXT, held.texts, rows)):
+    holders = np.repeat(rows, np.diff(held.begins))
+    bands = [(BAND, held.keys[band :: held.bands], holders[band :: held.bands]) for band in range(held.bands)]
+    for kind, keys, owners in (*bands, (TEXT, held.texts, rows)):
         own = ~held.references[owners]
         told += [_met(kind, keys[own] ^ held.groups[owners[own]], owners[own]), _seen(kind + REFERENCE_BAND, keys, owners, own)]
     return joined(*told)
@@ -155,7 +157,6 @@ class Shares:
         kinds, keys, given = places.kinds[order], places.keys[order], places.rows[order]
         begins = np.flatnonzero(np.concatenate([[True], (keys[1:] != keys[:-1]) | (kinds[1:] != kinds[:-1])])) if count else order
         buckets = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, count)))
-        self.keys = keys[begins]
         self.kinds = kinds[begins]
         self._member_begins = [*begins.tolist(), count]
         self._members = np.sort(buckets << WIDE | given) & ((1 << WIDE) - 1)
@@ -166,7 +167,6 @@ class Shares:
         self._buckets = buckets
         self._then = np.zeros(count, dtype=np.bool_) if then is None else then[order]
         self._now = np.ones(count, dtype=np.bool_) if now is None else now[order]
-        self.rows = rows
         self._first: list[int] = np.searchsorted(self.kinds, np.arange(5)).tolist()
 
     def members(self, bucket: int) -> list[int]:
@@ -209,10 +209,6 @@ class Shares:
         buckets = self._buckets[places].tolist()
         for row, begin, end in zip(rows.tolist(), first.tolist(), [*first[1:].tolist(), len(places)], strict=True):
             yield row, buckets[begin:end]
-
-    def of_bands(self, bucket: int) -> bool:
-        """Whether the rows of a bucket have a band in common, and stand in it."""
-        return bucket < self._first[TEXT]
 
     def of_texts(self, bucket: int) -> bool:
         """Whether the rows of a bucket have their text in common, not a band."""

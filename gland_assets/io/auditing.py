@@ -16,7 +16,7 @@ from gland_assets.core.audit import Alike, alike, outside, rates, sample
 from gland_assets.core.checks import CheckOutcome
 from gland_assets.core.dedup import UInt64s
 from gland_assets.core.project import Project
-from gland_assets.io.compared import COMPARED, view_compared
+from gland_assets.io.compared import COMPARED, signed_now, view_compared
 from gland_assets.io.live import steady
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.parts import attached, write_empties
@@ -46,7 +46,7 @@ class Audited:
 def _answered(project: Project, partitions: Partitions) -> dict[str, int]:
     """Discipline -> questions with an answer, of those that are compared: failed ones left out."""
     metas = partitions.metas()
-    compared = (slug for slug in project.index() if ("signatures", slug) in metas)
+    compared = (slug for slug in project.index() if signed_now(metas, slug))
     return {slug: meta.rows - meta.failed for slug in compared if (meta := metas.get(("answers", slug)))}
 
 

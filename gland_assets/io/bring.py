@@ -99,6 +99,7 @@ def _columns(file: File, kind: Kind, form: Form) -> Iterator[pa.Table]:
         with parquet(file) as held:
             there = [name for name in schema.names if name in held.schema_arrow.names]
             for batch in held.iter_batches(BATCH, columns=there):
+                batch.validate(full=True)  # that text is UTF-8: Parquet does not ask
                 yield pa.Table.from_batches([batch])
     elif kind == "csv":
         with file.open() as stream, as_text(stream) as text:
@@ -114,6 +115,8 @@ def _cells_together(file: TextIO, schema: pa.Schema) -> Iterator[pa.Table]:
     """The columns of `schema` from rows of cells. By Python's reader: Arrow's takes all rows after a quote without an end for one cell."""
     reader = csv.reader(file, strict=True)
     head = next(reader, [])
+    if len({*head}) < len(head):
+        raise _Odd
     while some := list(islice(reader, BATCH)):
         some = list(filter(None, some))
         if any(len(cells) != len(head) for cells in some):

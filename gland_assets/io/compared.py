@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 import duckdb
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from gland_assets.core.dedup import UInt64s
 from gland_assets.core.hashing import digest
-from gland_assets.core.levels import REFERENCE
+from gland_assets.core.levels import RECIPE_VERSION, REFERENCE
 from gland_assets.core.plan import Metas
 from gland_assets.core.project import Project
 from gland_assets.io.partitions import Partitions
@@ -27,9 +28,15 @@ def made_from(project: Project, metas: Metas) -> dict[str, str]:
 
     References stand beside the disciplines, as reference:NAME.
     """
-    stamps = {slug: [(meta := metas.get((asset, slug))) and meta.stamp for asset in COMPARED] for slug in project.index()}
-    found = {slug: digest(told) for slug, told in stamps.items() if told[0]}
+    there = [slug for slug in project.index() if signed_now(metas, slug)]
+    found = {slug: digest([(meta := metas.get((asset, slug))) and meta.stamp for asset in COMPARED]) for slug in there}
     return found | {f"{REFERENCE}{name}": meta.stamp for (asset, name), meta in metas.items() if asset == "reference_signatures"}
+
+
+def signed_now(metas: Metas, slug: str) -> bool:
+    """Whether a discipline has signatures, and these are laid out as they are now: older ones wait to be made again."""
+    meta, version = metas.get(("signatures", slug)), RECIPE_VERSION["signatures"]
+    return meta is not None and json.loads(meta.recipe).get("version", version) == version
 
 
 def signed_as(slug: str) -> tuple[str, str]:

@@ -138,7 +138,9 @@ def _shared(rows: pa.Table, settings: Dedup) -> Places:
     lists = rows["keys"].combine_chunks()
     begins = lists.offsets.to_numpy()
     keys = lists.values.to_numpy()[slice(*begins[[0, -1]])]
-    found = shared_places(Held(keys, begins - begins[0], rows["text_key"].to_numpy(), *_kept_apart(rows, settings), settings.bands))
+    in_step = np.isin(np.diff(begins), [0, settings.bands]).all()  # not where some are signed by other settings still
+    bands = settings.bands if in_step else 1
+    found = shared_places(Held(keys, begins - begins[0], rows["text_key"].to_numpy(), *_kept_apart(rows, settings), bands))
     return found._replace(rows=rows["number"].to_numpy()[found.rows])
 
 

@@ -39,7 +39,7 @@ def add_references(project: Project, partitions: Partitions, files: Sequence[tup
             before = partitions.meta(ROWS, origin.name)
             if before is None or before.content_hash != content:
                 write_given(partitions, ROWS, origin.name, rows, content, [origin])
-        sign_references(project, partitions)
+        _sign(project, partitions)
     return [(origin, repeated) for origin, _, repeated in made]
 
 
@@ -50,6 +50,11 @@ def all_references(partitions: Partitions) -> list[Origin]:
 
 def sign_references(project: Project, partitions: Partitions) -> None:
     """Bring the signatures of all references up to date with their rows and with [dedup]; those of removed ones go."""
+    with alone(partitions, ROWS):
+        _sign(project, partitions)
+
+
+def _sign(project: Project, partitions: Partitions) -> None:
     there = partitions.stored(ROWS)
     for name in partitions.stored(SIGNATURES):
         if name not in there:

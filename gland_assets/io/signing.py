@@ -52,7 +52,8 @@ def table_hash(table: pa.Table) -> str:
     """32 hex digits of what a table of text, bytes and numbers holds, however it lies in memory."""
     hashed = blake2b(digest_size=ID_BYTES)
     for column in table.columns:
-        for part in _plain(column.combine_chunks()):
+        wide = column.cast(pa.large_string()) if pa.types.is_string(column.type) else column  # else no more than 2 GiB in one
+        for part in _plain(wide.combine_chunks()):
             hashed.update(f"{len(part)};".encode())
             hashed.update(part)
     return hashed.hexdigest()
@@ -61,12 +62,11 @@ def table_hash(table: pa.Table) -> str:
 def _plain(array: pa.Array) -> Iterator[bytes | memoryview]:
     """Which values are null, how long each is where they have lengths, and then all of them in one."""
     yield array.is_null().to_numpy(zero_copy_only=False).tobytes() if array.null_count else b""
-    if pa.types.is_string(array.type) or pa.types.is_large_binary(array.type):
-        filled = array.fill_null(pa.scalar("" if pa.types.is_string(array.type) else b"", array.type))
+    if pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type):
+        filled = array.fill_null(pa.scalar("" if pa.types.is_large_string(array.type) else b"", array.type))
         _, told, data = filled.buffers()
-        width = np.int32 if pa.types.is_string(array.type) else np.int64
-        offsets = np.frombuffer(told or bytes(8), dtype=width)[filled.offset : filled.offset + len(filled) + 1]
-        yield np.diff(offsets).tobytes()
+        offsets = np.frombuffer(told or bytes(8), dtype=np.int64)[filled.offset : filled.offset + len(filled) + 1]
+        yield np.diff(offsets).astype(np.int32).tobytes()
         yield memoryview(data or b"")[slice(*offsets[[0, -1]])]
     else:
         yield memoryview(array.fill_null(0).to_numpy()).cast("B")

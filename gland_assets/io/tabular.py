@@ -11,6 +11,7 @@ import json
 import re
 import tarfile
 import zlib
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -151,14 +152,16 @@ def _lines(name: str, stream: Iterable[bytes]) -> Iterator[Record]:
             yield _of_json(name, number, line, json.loads(text.decode("utf-8-sig" if line == 1 else "utf-8")))
         except UnicodeDecodeError as error:
             yield _bad(name, number, line, *_not_utf8(error))
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # of a number with thousands of digits too
             yield _bad(name, number, line, f"is not JSON: {getattr(error, 'msg', error)}", MEND)
 
 
 def _document(name: str, stream: BinaryIO) -> Iterator[Record]:
     try:
         content = json.loads(stream.read().decode("utf-8-sig"))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except UnicodeDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:  # of a number with thousands of digits too
         what = f"is not JSON: {getattr(error, 'msg', error)}"
         raise Unreadable(Fault(name, getattr(error, "lineno", 0), "", what, "mend the file")) from error
     if isinstance(content, list):
@@ -184,6 +187,8 @@ def _cells(name: str, stream: BinaryIO, header: bool) -> Iterator[Record]:
             except StopIteration:
                 return
             except csv.Error as error:
+                if header and head is None:
+                    raise Unreadable(Fault(name, reader.line_num, "", f"its head is not CSV: {error}", "mend the first line")) from error
                 number += 1
                 yield _bad(name, number, reader.line_num, f"is not CSV: {error}", MEND)
                 continue
@@ -191,6 +196,9 @@ def _cells(name: str, stream: BinaryIO, header: bool) -> Iterator[Record]:
                 continue
             if header and head is None:
                 head = cells
+                if twice := [column for column, count in Counter(head).items() if count > 1]:
+                    what = f"its head names {twice[0]!r} twice"
+                    raise Unreadable(Fault(name, reader.line_num, "", what, "give each column a name of its own"))
                 continue
             number += 1
             if head is not None and len(cells) != len(head):
@@ -213,6 +221,7 @@ def _rows(file: File) -> Iterator[Record]:
     number = 0
     with parquet(file) as held:
         for batch in held.iter_batches(BATCH):
+            batch.validate(full=True)
             for row in batch.to_pylist():
                 number += 1
                 yield Record(number, 0, row)

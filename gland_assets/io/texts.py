@@ -47,13 +47,13 @@ def _joined(asked: pa.Table, answered: pa.Table) -> pa.Table:
 
 def texts_of(column: pa.ChunkedArray | pa.Array) -> Texts:
     """A column of text as it lies in memory; null as empty text."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    wide = column.cast(pa.large_string())  # as one array of the narrow kind, no more than 2 GiB
+    array = wide.combine_chunks() if isinstance(wide, pa.ChunkedArray) else wide
     array = array.fill_null("") if array.null_count else array  # which copies
     _, offsets, data = array.buffers()
     if not len(array) or data is None:
         return Texts(b"", np.zeros(len(array), dtype=np.int64))
-    width = np.int64 if pa.types.is_large_string(array.type) else np.int32
-    ends = np.frombuffer(offsets, dtype=width)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    ends = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
     return Texts(memoryview(data)[ends[0] : ends[-1]], ends[1:] - ends[0])
 
 
@@ -90,4 +90,4 @@ class StoredTexts:
     def _of(self, which: int) -> pa.Array:
         stored = compared_texts(self._partitions, self._slugs[which], self._over)
         at = pc.index_in(self._ids.take(pa.array(self._rows(which))), value_set=stored["question_id"].combine_chunks())
-        return stored["text"].take(at).combine_chunks().fill_null("").cast(pa.large_string())
+        return stored["text"].cast(pa.large_string()).take(at).combine_chunks().fill_null("")

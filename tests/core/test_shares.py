@@ -90,6 +90,14 @@ def test_the_sieve_lets_through_all_that_is_alike(rng: Random, threshold: float,
         assert sieved.passing(earlier, later)[alike].all()
 
 
+def test_what_is_alike_to_the_threshold_itself_is_found() -> None:
+    """51 of 75 words are 0.68, and 0.68 times 75 is a little more than 51 in floating point."""
+    words = [f"word{n}" for n in range(75)]
+    texts, dedup = [" ".join(words), " ".join(words[:51])], Dedup(threshold=0.68, ngram=1)
+    assert Likeness(texts.__getitem__, dedup).first(1, [0]) == (0, 0.68)
+    assert Sieved(Texts.of(texts), dedup).among(1, np.array([0])) == {0}
+
+
 def test_few_of_many_unlike_pairs_pass_the_sieve() -> None:
     rng = Random(4)
     texts = [" ".join(rng.choices([f"word{n}" for n in range(60)], k=50)) for _ in range(200)]

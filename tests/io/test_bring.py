@@ -187,9 +187,26 @@ FAULTS: list[tuple[str, bytes, str]] = [
     ("a.csv", b"question\nq\nr\xe9\n", "a.csv:3: byte 0xe9 is not UTF-8; save"),
     ("a.csv.gz", b"question\nq\n", "a.csv.gz: cannot be read: Not a gzipped file (b'qu'); put the whole file there, or name another"),
     ("a.csv.gz", gzip.compress(b"question\nq\n" * 99, mtime=0)[:-20], "a.csv.gz: cannot be read: "),
+    ("a.csv", b'"question"x,answer\nq,a\n', "a.csv:1: its head is not CSV: "),
+    ("a.csv", b"question,answer,question\nq,a,r\n", "a.csv:1: its head names 'question' twice; give each column a name of its own"),
+    ("a.json", b'[{"prompt": "q", "n": ' + b"1" * 5000 + b"}]", "a.json: is not JSON: Exceeds the limit"),
     ("a.parquet", b"PAR1 and no more", "a.parquet: cannot be read: "),
     ("a.txt", b"q", "a.txt: is of no kind that can be read; name one of *.jsonl"),
 ]
+
+
+def test_a_number_of_thousands_of_digits_is_a_bad_row_where_rows_are_read_one_by_one(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"prompt": "q"}\n{"prompt": "r", "n": ' + b"1" * 5000 + b'}\n{"prompt": "s"}\n')
+    found = bring(tmp_path / "a.jsonl", skip_bad=True)
+    assert (found.rows["question"].to_pylist(), found.bad) == (["q", "s"], 1)
+
+
+def test_text_of_parquet_that_is_not_utf8_is_told(tmp_path: Path) -> None:
+    text = pa.array([b"q", b"\xff"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"prompt": text}), tmp_path / "a.parquet")
+    for skip_bad in (False, True):
+        with pytest.raises(GlandError, match=r"a\.parquet: cannot be read: "):
+            bring(tmp_path / "a.parquet", skip_bad=skip_bad)
 
 
 @pytest.mark.parametrize("name, content, said", FAULTS)

@@ -191,6 +191,41 @@ def test_what_a_reference_has_is_dropped_whatever_its_id(tmp_path: Path, over: L
     assert stands(tmp_path) == []
 
 
+def sign_again(folder: Path, slug: str, dedup: Dedup) -> None:
+    """Sign a discipline by other settings than the others."""
+    signed, content = sign_questions(Partitions(folder), slug, dedup)
+    Partitions(folder).write("signatures", slug, signed, PartitionMeta("signatures", slug, content, content, "{}"))
+
+
+@pytest.mark.parametrize("other", [Dedup(bands=17), Dedup(bands=9, rows=8), Dedup(num_perm=128, bands=64, rows=2)])
+@pytest.mark.parametrize("across", [True, False])
+def test_disciplines_that_were_signed_alike_are_compared_whatever_is_declared_by_now(tmp_path: Path, other: Dedup, across: bool) -> None:
+    logic = rows.made("logic", 8)
+    logic = rows.with_question(logic, 1, text=logic.questions[0].text)
+    changed = f"{logic.questions[2].text} indeed"
+    logic = rows.with_question(logic, 3, text=changed)
+    rows.store(Partitions(tmp_path), logic, rows.made("optics", 8))
+    sign_again(tmp_path, "optics", other)
+    project = replace(PROJECT, dedup=replace(other, across=across))
+    compute_duplicates(project, Partitions(tmp_path))
+    assert {row[4] for row in stands(tmp_path)} == {"exact", "near"}
+
+
+def test_signatures_of_an_older_layout_wait_to_be_made_again(tmp_path: Path) -> None:
+    logic, optics = rows.made("logic", 6), rows.made("optics", 6)
+    logic = rows.with_question(logic, 1, text=logic.questions[0].text)
+    rows.store(Partitions(tmp_path), logic, rows.with_question(optics, 1, text=optics.questions[0].text))
+    held = Partitions(tmp_path).columns("signatures", "optics", ("question_id", "discipline", "text_hash"))
+    lists = pa.array([[1, 2]] * len(held), pa.list_(pa.uint64()))
+    old = held.append_column("signature", lists).append_column("bands", lists)
+    Partitions(tmp_path).write("signatures", "optics", old, PartitionMeta("signatures", "optics", "f", "c", '{"version": "2"}'))
+    compute_duplicates(PROJECT, Partitions(tmp_path))
+    assert [row[2] for row in stands(tmp_path)] == ["logic"]
+    sign_again(tmp_path, "optics", DEDUP)
+    compute_duplicates(PROJECT, Partitions(tmp_path))
+    assert {row[2] for row in stands(tmp_path)} == {"logic", "optics"}
+
+
 def test_buckets_of_which_not_all_are_looked_at_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (near, minhash, outcomes):
         monkeypatch.setattr(module, "LOOKED_AT", 3)
