@@ -16,7 +16,7 @@ import os
 import pickle
 import sys
 import tempfile
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -42,8 +42,12 @@ class Repeating(Corpus):
 
     def text(self, number: int) -> str:
         """The question of that number."""
-        text = Corpus(self.plain, self.copies, self.edited, self.family, self.templates).text(number)
+        text = self._without.text(number)
         return text if number % PLANTED else f"{text} {items()[number // PLANTED % ITEMS]}"
+
+    @cached_property
+    def _without(self) -> Corpus:
+        return Corpus(self.plain, self.copies, self.edited, self.family, self.templates)
 
 
 @cache
