@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gland_assets.core.project import Dedup
 from gland_assets.core.shingling import fmix32, shingle_hashes
-from gland_assets.core.texts import Ints, Texts, UInt32s, beyond_ascii, code_points, decoded, encoded, lower_beyond_ascii
+from gland_assets.core.texts import Ints, Texts, UInt32s, decoded, encoded, first_bytes, lower_beyond_ascii
 
 UInt64s = NDArray[np.uint64]
 
@@ -61,12 +61,8 @@ def _spacing(data: bytes | memoryview) -> Ints:
     """Where bytes stand that `str.split` parts words at, but for single spaces."""
     told = np.frombuffer(data, dtype=np.uint8)
     spaces = told == ord(" ")
-    found = [np.flatnonzero(spaces[1:] & spaces[:-1]), np.flatnonzero(np.frombuffer(bytes(data).translate(_SPACING), dtype=np.bool_))]
-    beyond = beyond_ascii(told)
-    if len(beyond):
-        leading = beyond[told[beyond] >= 0xC0]
-        found.append(leading[_spaces().take(code_points(told[beyond]), mode="clip")])
-    return np.concatenate(found)
+    several, others = spaces[1:] & spaces[:-1], np.frombuffer(bytes(data).translate(_SPACING), dtype=np.bool_)
+    return np.concatenate([np.flatnonzero(several), np.flatnonzero(others), first_bytes(told, _spaces)])
 
 
 @cache

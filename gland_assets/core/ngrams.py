@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gland_assets.core.decontamination import lowered
 from gland_assets.core.shingling import mark_beyond_ascii
-from gland_assets.core.texts import BYTES, Ints, Texts, UInt8s, beyond_ascii, lower_beyond_ascii
+from gland_assets.core.texts import BYTES, Ints, Texts, UInt8s, lower_beyond_ascii
 
 UInt64s = NDArray[np.uint64]
 
@@ -79,10 +79,7 @@ def _squeezed(texts: Texts) -> tuple[UInt8s, NDArray[np.bool_], NDArray[np.bool_
     inside = lower - np.uint8(ord("a")) < np.uint8(26)
     inside |= data - np.uint8(ord("0")) < np.uint8(10)
     inside |= data == np.uint8(ord("_"))
-    beyond = beyond_ascii(data)
-    marked = np.zeros(len(beyond), dtype=np.bool_)
-    mark_beyond_ascii(data[beyond], marked)
-    inside[beyond] = marked
+    mark_beyond_ascii(data, inside)
     lower *= inside.view(np.uint8)
     kept = inside.copy()
     kept[1:] |= inside[:-1]

@@ -68,13 +68,16 @@ class Texts(NamedTuple):
 
 def lower_beyond_ascii(texts: Texts, lower: Callable[[str], str]) -> Texts:
     """Texts that hold a capital beyond ASCII in lower case, the others as they are."""
-    data = np.frombuffer(texts.data, dtype=np.uint8)
+    return texts.mended(texts.of_bytes(first_bytes(np.frombuffer(texts.data, dtype=np.uint8), _capitals)), lower)
+
+
+def first_bytes(data: UInt8s, wanted: Callable[[], NDArray[np.bool_]]) -> Ints:
+    """Where the characters beyond ASCII begin of which `wanted` says so, by code point; its last value stands for all that follow."""
     beyond = beyond_ascii(data)
     if not len(beyond):
-        return texts
-    leading = beyond[data[beyond] >= 0xC0]  # the first byte of each character
-    capitals = leading[_capitals().take(code_points(data[beyond]), mode="clip")]
-    return texts.mended(texts.of_bytes(capitals), lower)
+        return beyond
+    leading = beyond[data[beyond] >= 0xC0]
+    return leading[wanted().take(code_points(data[beyond]), mode="clip")]
 
 
 def beyond_ascii(data: UInt8s) -> Ints:
