@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gland_assets.core.dedup import UInt64s, jaccard, shingles
+from gland_assets.core.dedup import jaccard, shingles
 from gland_assets.core.likeness import Sieved
 from gland_assets.core.near import Dropped, find
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
 from gland_assets.core.shares import Held, Shares, shared_places
-from gland_assets.core.texts import Texts
+from gland_assets.core.texts import Texts, UInt64s
 
 REFERENCE = "reference:"
 

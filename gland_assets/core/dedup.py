@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 
 from gland_assets.core.project import Dedup
 from gland_assets.core.shingling import fmix32, shingle_hashes
-from gland_assets.core.texts import Ints, Texts, UInt32s, decoded, encoded, first_bytes, lower_beyond_ascii
-
-UInt64s = NDArray[np.uint64]
+from gland_assets.core.texts import Ints, Texts, UInt32s, UInt64s, decoded, encoded, first_bytes, lower_beyond_ascii
 
 STRETCH = 1 << 19  # bytes of text signed at once
 TOGETHER = 1024  # pieces of texts permuted at once: with the next, half a megabyte at the most, which stays in the cache

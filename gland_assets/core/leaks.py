@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Gram, Item, Match, Text, match
-from gland_assets.core.ngrams import SPACE, UInt64s, Words, gram_hashes, run_of, words_of
+from gland_assets.core.ngrams import SPACE, Words, gram_hashes, run_of, words_of
 from gland_assets.core.project import Rule
 from gland_assets.core.stretches import Stretches
-from gland_assets.core.texts import Ints, Texts, UInt8s
+from gland_assets.core.texts import Ints, Texts, UInt8s, UInt64s
 
 TOGETHER = 1 << 20
 """Bytes of texts looked through at once."""

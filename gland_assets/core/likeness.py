@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.dedup import jaccard, word_tuples
-from gland_assets.core.ngrams import UInt64s, gram_hashes, words_of
+from gland_assets.core.ngrams import gram_hashes, words_of
 from gland_assets.core.project import Dedup
-from gland_assets.core.texts import Ints, Texts, lower_beyond_ascii
+from gland_assets.core.texts import Ints, Texts, UInt64s, lower_beyond_ascii
 
 REMEMBERED = 20_000
 """Shingle sets held while duplicates are looked for."""

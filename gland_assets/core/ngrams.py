@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from gland_assets.core.decontamination import lowered
 from gland_assets.core.shingling import mark_beyond_ascii
-from gland_assets.core.texts import BYTES, Ints, Texts, UInt8s, lower_beyond_ascii
-
-UInt64s = NDArray[np.uint64]
+from gland_assets.core.texts import BYTES, Ints, Texts, UInt8s, UInt64s, lower_beyond_ascii
 
 _BASE, _SCALE, _STEP = 0xD1342543DE82EF95, 0x9E3779B97F4A7C15, 0xAF251AF3B0F025B5  # odd, each with about half of its bits set
 

@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gland_assets.core.dedup import UInt64s
-from gland_assets.core.texts import Ints
+from gland_assets.core.texts import Ints, UInt64s
 
 BAND, TEXT, REFERENCE_BAND, REFERENCE_TEXT = range(4)
 """Kinds of buckets."""

@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gland_assets.core.ngrams import UInt64s
-from gland_assets.core.texts import Ints, UInt8s
+from gland_assets.core.texts import Ints, UInt8s, UInt64s
 
 PADDING = 32  # bytes beyond the end, so that all that a tier reads lies within, of a run without a byte too
 

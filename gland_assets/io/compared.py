@@ -9,11 +9,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from gland_assets.core.dedup import UInt64s
 from gland_assets.core.hashing import digest
 from gland_assets.core.levels import RECIPE_VERSION, REFERENCE
 from gland_assets.core.plan import Metas
 from gland_assets.core.project import Project
+from gland_assets.core.texts import UInt64s
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.parts import PARTS, view_partitions
 from gland_assets.io.sql import as_pattern, files_list, query

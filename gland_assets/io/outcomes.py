@@ -12,13 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from gland_assets.core.dedup import UInt64s
 from gland_assets.core.levels import REFERENCE
 from gland_assets.core.likeness import Likeness, Sieved
 from gland_assets.core.near import LOOKED_AT, Change, Dropped, find, look_again
 from gland_assets.core.project import Dedup
 from gland_assets.core.shares import Held, Places, Shares, Sought, joined, shared_places
-from gland_assets.core.texts import Ints
+from gland_assets.core.texts import Ints, UInt64s
 from gland_assets.io.compared import groups
 from gland_assets.io.sql import query
 from gland_assets.io.stored_schemas import STORED
