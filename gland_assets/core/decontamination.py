@@ -13,6 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from gland_assets.core.project import Rule
+from gland_assets.core.texts import lowered
 
 BOILERPLATE = 10
 """An n-gram that stands in more items of a set than this is a template's, and no sign that one of them was repeated."""
@@ -25,11 +26,6 @@ Boilerplate = Mapping[int, Collection[Gram]]
 """Number of words -> the n-grams of so many words that do not count."""
 
 _WORD = re.compile(r"\w+")
-
-
-def lowered(text: str) -> str:
-    """`text` in lower case, character by character: each stands where it stood."""
-    return text.replace("\u0130", "i").lower()  # the only character that becomes two
 
 
 class Item(NamedTuple):

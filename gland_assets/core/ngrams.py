@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gland_assets.core.decontamination import lowered
 from gland_assets.core.shingling import mark_beyond_ascii
-from gland_assets.core.texts import BYTES, Ints, Texts, UInt8s, UInt64s, lower_beyond_ascii
+from gland_assets.core.texts import BYTES, Ints, Texts, UInt8s, UInt64s, lower_beyond_ascii, lowered
 
 _BASE, _SCALE, _STEP = 0xD1342543DE82EF95, 0x9E3779B97F4A7C15, 0xAF251AF3B0F025B5  # odd, each with about half of its bits set
 

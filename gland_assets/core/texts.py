@@ -67,6 +67,11 @@ class Texts(NamedTuple):
         return Texts.joined(parts) if numbers else self
 
 
+def lowered(text: str) -> str:
+    """`text` in lower case, character by character: each stands where it stood."""
+    return text.replace("\u0130", "i").lower()  # the only character that becomes two
+
+
 def lower_beyond_ascii(texts: Texts, lower: Callable[[str], str]) -> Texts:
     """Texts that hold a capital beyond ASCII in lower case, the others as they are."""
     return texts.mended(texts.of_bytes(first_bytes(np.frombuffer(texts.data, dtype=np.uint8), _capitals)), lower)
@@ -116,6 +121,6 @@ def decoded(data: bytes | memoryview) -> str:
 def _capitals() -> NDArray[np.bool_]:
     """By code point, up to the last of which that is so, and False at the end: whether lower case makes another character of it."""
     points = np.arange(LAST_CAPITAL + 2, dtype="<u4")
-    lower = decoded_points(points).replace("\u0130", "i").lower()  # the only character that becomes two
-    changed: NDArray[np.bool_] = points != np.frombuffer(lower.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    lower = lowered(decoded_points(points)).encode("utf-32-le", "surrogatepass")
+    changed: NDArray[np.bool_] = points != np.frombuffer(lower, dtype="<u4")
     return changed

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Item, Match, Text, lowered, match
+from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Item, Match, Text, match
 from gland_assets.core.leaks import Benchmark, Index, Leak
 from gland_assets.core.ngrams import gram_hashes, run_of, words_of
 from gland_assets.core.project import RULES, Rule
-from gland_assets.core.texts import LAST_CAPITAL, Texts, lower_beyond_ascii
+from gland_assets.core.texts import LAST_CAPITAL, Texts, lower_beyond_ascii, lowered
 
 WORDS = "the of Limit série Σίσυφος İzmir x_1 42 größer naïve – “ ” ( ) = .".split()
 few = st.lists(st.sampled_from([*"abcdefg", "Σ", "x_1", "42"]), max_size=14).map(" ".join)
