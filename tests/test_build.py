@@ -159,6 +159,19 @@ def test_stopping_is_clean_and_says_how_to_go_on(tmp_path: Path, server: ModelSe
     assert len(rows(folder, "select id from dataset")) == 18
 
 
+def test_nohup_keeps_a_build_at_work_when_its_terminal_hangs_up(tmp_path: Path, server: ModelServer) -> None:
+    folder = served(tmp_path / "left", server, pairs=1)
+    server.state.latency = 0.3
+    process = gland_process(folder, "build", "--yes", env=KEY, apart=True, through=["nohup"])
+    while server.answered < 4 and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGHUP)
+    server.state.latency = 0.0
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+    assert len(rows(folder, "select id from dataset")) == 3
+
+
 def test_rows_that_fail_are_told_and_no_answer_shifts_onto_another_question(tmp_path: Path, server: ModelServer) -> None:
     folder = served(tmp_path / "failing", server)
     server.fail("loop", times=10_000, match="Music")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a flag that a build looks at; a second one ends the process at once."""
+"""Ctrl-C, SIGTERM and a hang-up as a flag that a build looks at; a second one ends the process at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ class Stopping:
         self.told = True  # whether somebody else tells the user; else the signal itself does
 
     def __enter__(self) -> Stopping:
-        self._before = {number: signal.signal(number, self._heard) for number in SIGNALS}
+        # An ignored hang-up stays so: it is what `nohup` is for. Ctrl-C is heard though the shell of a script ignores it for what it starts
+        # in the background: to stop loses nothing, to go on costs money.
+        deaf = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else set()
+        self._before = {number: signal.signal(number, self._heard) for number in SIGNALS if number not in deaf}
         return self
 
     def __exit__(self, *_: object) -> None:

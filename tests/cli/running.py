@@ -69,10 +69,12 @@ def gland(folder: Path, *arguments: str) -> Ran:
     return Ran(result.exit_code, result.stdout, result.stderr)
 
 
-def gland_process(folder: Path, *arguments: str, env: Mapping[str, str] | None = None, apart: bool = False) -> subprocess.Popen[str]:
-    """Start `gland` as a process in `folder`, its output readable; `apart`: in a process group of its own."""
+def gland_process(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, apart: bool = False, through: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    """Start `gland` as a process in `folder`, its output readable; `apart`: in a process group of its own; `through`: by this command."""
     return subprocess.Popen(
-        command(*arguments), cwd=folder, env=environment(env), text=True,
+        [*through, *command(*arguments)], cwd=folder, env=environment(env), text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=apart,
     )  # fmt: skip
 

@@ -34,13 +34,14 @@ def on_terminal(folder: Path, *arguments: str, width: int = 80, typed: str = "",
     own = [sys.executable, "-c", OWN, *command(*arguments)]
     with subprocess.Popen(own, cwd=folder, env=around, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
         os.close(theirs)
-        said = b""
+        said, patience = b"", 240  # times half a second
         while True:
             asked = b"[y/N]" in said
             while not select.select([ours], [], [], 0.5 if asked else 120.0)[0]:
                 # Typed again while nothing comes: a Ctrl-C between Python's prompt and its read is only seen with the next one.
-                assert typed and asked, f"nothing comes any more after {said!r}"
+                assert typed and asked and patience, f"no end comes after {said!r}"
                 os.write(ours, typed.encode())
+                patience -= 1
             try:
                 part = os.read(ours, 65_536)
             except OSError:  # as Linux says that nobody holds the other end any more
