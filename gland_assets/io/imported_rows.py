@@ -32,7 +32,11 @@ def once(table: pa.Table) -> pa.Table:
     """Of rows with the same id the first."""
     numbered = table.select(["question_id"]).append_column("number", pa.array(np.arange(len(table))))
     first = numbered.group_by("question_id", use_threads=False).aggregate([("number", "min")])["number_min"]
-    return table if len(first) == len(table) else table.take(np.sort(first.to_numpy()))
+    if len(first) == len(table):
+        return table
+    wanted = np.zeros(len(table), dtype=np.bool_)
+    wanted[first.to_numpy()] = True
+    return table.filter(pa.array(wanted))  # not `take`, which refuses a column of more than 2 GiB of text
 
 
 def same(value: str, count: int) -> pa.Array:

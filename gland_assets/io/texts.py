@@ -13,6 +13,8 @@ from gland_assets.io.partitions import Partitions
 SIGNED = ["question_id", "discipline", "text"]
 """The columns that signatures are made from."""
 
+_APART = pa.scalar("\n\n", pa.large_string())
+
 
 def is_reference(slug: str) -> bool:
     """Whether what stands for the discipline is a reference."""
@@ -42,7 +44,9 @@ def _of_reference(partitions: Partitions, slug: str, over: str) -> pa.Table:
 def _joined(asked: pa.Table, answered: pa.Table) -> pa.Table:
     """Question and answer as one text; none where one of them is missing."""
     at = pc.index_in(asked["question_id"], value_set=answered["question_id"].combine_chunks())
-    return asked.set_column(2, "text", pc.binary_join_element_wise(asked["text"], answered["text"].take(at), "\n\n"))
+    # Wide: of the narrow kind nothing is taken from a column of more than 2 GiB.
+    texts, answers = (table["text"].cast(pa.large_string()) for table in (asked, answered))
+    return asked.set_column(2, "text", pc.binary_join_element_wise(texts, answers.take(at), _APART))
 
 
 def texts_of(column: pa.ChunkedArray | pa.Array) -> Texts:

@@ -6,6 +6,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -16,9 +18,10 @@ from gland_assets.core.cost import estimate_tokens
 from gland_assets.core.errors import DamagedPartition, GlandError
 from gland_assets.core.imports import Named, answer_ids, pair_ids
 from gland_assets.core.project import Dedup
+from gland_assets.io import references
 from gland_assets.io.bring import BROUGHT, Brought
 from gland_assets.io.imported import meta_of, origins, taken_in, unanswered, whence
-from gland_assets.io.imported_rows import token_counts
+from gland_assets.io.imported_rows import once, token_counts
 from gland_assets.io.importing import Imported, add, remove
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.references import ROWS, SIGNATURES, add_references, all_references, remove_reference, sign_references
@@ -139,6 +142,13 @@ def test_rows_come_as_the_levels_store_them(tmp_path: Path) -> None:
     assert taken_in(partitions, "questions", "optics") is None
 
 
+def test_any_size_of_text_is_taken_once() -> None:
+    long = pa.array(["x" * (1 << 26)])  # which stands once in memory, and 33 times in the column
+    texts = pa.chunked_array([long] * 33)
+    found = once(pa.table({"question_id": ["one", *["two"] * 32], "question": texts}))
+    assert texts.nbytes > 2**31 and found["question_id"].to_pylist() == ["one", "two"]
+
+
 def test_files_of_one_name_stand_side_by_side(tmp_path: Path) -> None:
     partitions = Partitions(tmp_path)
     for folder in ("a", "b", "c"):
@@ -169,6 +179,36 @@ def test_references_imported_at_once_all_stand(tmp_path: Path) -> None:
     known = all_references(Partitions(tmp_path))
     assert {origin.path for origin in known} == {f"/{number}/set.csv" for number in range(8)}
     assert {origin.name for origin in known} == {"set", *(f"set-{number}" for number in range(2, 9))}
+
+
+@pytest.mark.parametrize("other", ["sign", "remove"])
+def test_while_references_are_signed_nobody_else_signs_or_removes_them(other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, again = rows.project(), replace(rows.project(), dedup=Dedup(ngram=2))
+    add_references(project, Partitions(tmp_path), [(Path("/data/set.csv"), brought(("Why?", "So.")))])
+    done, signed = Event(), 0
+
+    def at_once() -> None:
+        if other == "sign":
+            sign_references(again, Partitions(tmp_path))
+        else:
+            remove_reference(Partitions(tmp_path), "set")
+        done.set()
+
+    meanwhile = Thread(target=at_once)
+
+    def sign(*given: Any) -> pa.Table:
+        nonlocal signed
+        signed += 1
+        meanwhile.start()
+        assert not done.wait(0.3)
+        return signature_table(*given)
+
+    monkeypatch.setattr(references, "signature_table", sign)
+    sign_references(again, Partitions(tmp_path))
+    meanwhile.join(30)
+    assert done.is_set() and signed == 1
+    stored = {(asset, "set") for asset in (ROWS, SIGNATURES)} if other == "sign" else set()
+    assert Partitions(tmp_path).metas().keys() == stored
 
 
 def test_what_is_damaged_is_told_and_nothing_is_made_of_it(tmp_path: Path) -> None:
