@@ -59,8 +59,8 @@ def _audit(
     lost = {row["question_id"] for row in dropped}
     home = {identity: slug for identity, slug in _publishable(project, partitions, drawn) if identity not in lost}
     given = pa.table({"question_id": pa.array(home, pa.string()), "discipline": pa.array(home.values(), pa.string())})
-    read = StoredTexts(partitions, project.dedup.over, given)
-    texts = [(identity, read(row)) for row, identity in enumerate(home)]
+    read = StoredTexts(partitions, project.dedup.over, given).all()
+    texts = [(identity, read.text(row)) for row, identity in enumerate(home)]
     found = [pair for pair in alike(texts, project.dedup) if project.dedup.across or home[pair.one] == home[pair.other]]
     keys = _band_keys(partitions, {home[identity] for pair in found for identity in (pair.one, pair.other)})
     missed: list[Alike] = []
