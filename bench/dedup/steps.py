@@ -1,16 +1,11 @@
-"""What is measured, in a process of its own: python -m bench.dedup.steps FOLDER [start]. Brings all up to date, from Parquet to tables.
+"""What is measured, in a process of its own: python -m bench.dedup.steps FOLDER. Brings all up to date, from Parquet to tables.
 
-Prints the CPU seconds of each step. Imports nothing but what the steps need, and each of them its own; `start` ends before the first.
+Prints the CPU seconds of each step. Imports nothing but what the steps need, and each of them its own.
 """
 
 from __future__ import annotations
 
-import json
-import pickle
-import sys
-from pathlib import Path
-from time import process_time
-
+from bench.steps import take
 from gland_assets.core.project import Project
 from gland_assets.core.state import PartitionMeta
 from gland_assets.io.partitions import Partitions
@@ -43,23 +38,5 @@ def index(project: Project, partitions: Partitions) -> None:
     update_index(project, partitions.warehouse)
 
 
-STEPS = (sign, find, index)
-
-
-def main(folder: Path, wanted: str = "") -> None:
-    """Do the steps over the warehouse in `folder`."""
-    import numpy  # noqa: F401  the start of all of them
-    import pyarrow.parquet  # noqa: F401
-
-    project: Project = pickle.loads((folder / PROJECT).read_bytes())
-    partitions = Partitions(folder)
-    took = {"start": process_time()}
-    for step in () if wanted == "start" else STEPS:
-        before = process_time()
-        step(project, partitions)
-        took[step.__name__] = process_time() - before
-    print(json.dumps(took))
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    take((sign, find, index), PROJECT)
