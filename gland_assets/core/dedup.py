@@ -16,11 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gland_assets.core.bitmaps import Bitmaps
 from gland_assets.core.project import Dedup
 from gland_assets.core.shingling import fmix32, shingle_hashes
-from gland_assets.core.texts import Ints, Texts, UInt32s, decoded, encoded, first_bytes, lower_beyond_ascii
-
-UInt64s = NDArray[np.uint64]
+from gland_assets.core.texts import Ints, Texts, UInt32s, UInt64s, decoded, encoded, first_bytes, lower_beyond_ascii
 
 STRETCH = 1 << 19  # bytes of text signed at once
 TOGETHER = 1024  # pieces of texts permuted at once: with the next, half a megabyte at the most, which stays in the cache
@@ -102,7 +101,7 @@ def jaccard(one: frozenset[Hashable], other: frozenset[Hashable]) -> float:
 
 def signatures(texts: Sequence[str], settings: Dedup) -> UInt32s:
     """MinHash signatures, shape (texts, num_perm). A text without a word has datasketch's empty signature: every value 2**32 - 1."""
-    return _signed(Texts.of(texts), settings)[2]
+    return sign(Texts.of(texts), settings).signatures
 
 
 @cache
@@ -163,18 +162,14 @@ class Signed(NamedTuple):
     worded: NDArray[np.bool_]
     signatures: UInt32s
     bands: UInt64s
+    bitmaps: Bitmaps
 
 
 def sign(texts: Texts, settings: Dedup) -> Signed:
-    """Text hashes, of 16 bytes, signatures and band keys of `texts`, in order."""
-    hashes, worded, values = _signed(texts, settings)
-    return Signed(hashes, worded, values, band_keys(values, settings))
-
-
-def _signed(texts: Texts, settings: Dedup) -> tuple[list[bytes], NDArray[np.bool_], UInt32s]:
-    """Text hashes, which texts have a word, and signatures."""
+    """Text hashes, of 16 bytes, signatures, band keys and bitmaps of `texts`, in order."""
     _keep_memory()
     hashes: list[bytes] = []
+    bitmaps: list[Bitmaps] = []
     worded = np.zeros(len(texts.ends), dtype=np.bool_)
     values = np.full((len(texts.ends), settings.num_perm), np.iinfo(np.uint32).max, dtype=np.uint32)
     for first, piece in texts.pieces(STRETCH):
@@ -182,11 +177,12 @@ def _signed(texts: Texts, settings: Dedup) -> tuple[list[bytes], NDArray[np.bool
         parts = lowered.parts()
         hashes += _digests(lowered, parts)
         shingled, counts = shingle_hashes(parts, settings.ngram)
+        bitmaps.append(Bitmaps.of(shingled, counts))
         filled = np.flatnonzero(counts)
         if len(filled):
             worded[first + filled] = True
             values[first + filled] = _least(fmix32(shingled), counts[filled], settings)
-    return hashes, worded, values
+    return Signed(hashes, worded, values, band_keys(values, settings), Bitmaps.joined(bitmaps))
 
 
 @lru_cache(maxsize=4)

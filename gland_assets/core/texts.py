@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 UInt8s = NDArray[np.uint8]
 UInt32s = NDArray[np.uint32]
+UInt64s = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 
 BYTES = 1 << 18

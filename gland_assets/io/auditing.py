@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from gland_assets.core.audit import Alike, alike, outside, rates, sample
 from gland_assets.core.checks import CheckOutcome
-from gland_assets.core.dedup import UInt64s
 from gland_assets.core.project import Project
+from gland_assets.core.texts import UInt64s
 from gland_assets.io.compared import COMPARED, signed_now, view_compared
 from gland_assets.io.live import steady
 from gland_assets.io.partitions import Partitions

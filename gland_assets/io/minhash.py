@@ -18,7 +18,6 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from gland_assets.core.dedup import UInt64s
 from gland_assets.core.errors import DamagedDatabase, DamagedPartition, WarehouseError
 from gland_assets.core.hashing import canonical
 from gland_assets.core.levels import REFERENCE
@@ -28,6 +27,7 @@ from gland_assets.core.project import Project
 from gland_assets.core.records import CONTENT, Duplicate
 from gland_assets.core.shares import Sought
 from gland_assets.core.state import PartitionMeta
+from gland_assets.core.texts import UInt64s
 from gland_assets.io.compared import COMPARED, made_from, signed_as, stored_rows, view_compared
 from gland_assets.io.database import WAIT_S, opened_to_read, opened_to_write, refused, stands
 from gland_assets.io.live import steady

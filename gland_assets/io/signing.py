@@ -26,12 +26,14 @@ def sign_questions(partitions: Partitions, slug: str, settings: Dedup) -> tuple[
 
 
 def signature_table(questions: pa.Table, settings: Dedup) -> pa.Table:
-    """Text hash, MinHash signature and band keys of every question that has a text. `questions` has question_id, discipline and text."""
+    """Text hash, MinHash signature, band keys and bitmap of all questions with a text; these have question_id, discipline and text."""
     asked = questions.filter(questions["text"].is_valid()) if questions["text"].null_count else questions
     signed = sign(texts_of(asked["text"]), settings)
     hashes = _hexadecimal(signed.text_hashes)
     numbers = [_numbers(values, signed.worded) for values in (signed.signatures, signed.bands)]
-    return pa.table([asked["question_id"], asked["discipline"], hashes, *numbers], schema=STORED["signatures"])
+    words, begins = signed.bitmaps
+    bitmaps = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(asked), [None, pa.py_buffer(begins * 8), pa.py_buffer(words)])
+    return pa.table([asked["question_id"], asked["discipline"], hashes, *numbers, bitmaps], schema=STORED["signatures"])
 
 
 def _hexadecimal(hashes: list[bytes]) -> pa.StringArray:

@@ -10,13 +10,13 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from gland_assets.core.dedup import UInt64s, jaccard, shingles, sign
+from gland_assets.core.dedup import jaccard, shingles, sign
 from gland_assets.core.errors import GlandError, WarehouseBusy
 from gland_assets.core.levels import REFERENCE, upstream
 from gland_assets.core.project import Project
 from gland_assets.core.recipes import recipe
 from gland_assets.core.state import PartitionMeta
-from gland_assets.core.texts import Texts
+from gland_assets.core.texts import Texts, UInt64s
 from gland_assets.io.database import WAIT_S, opened_to_read, refused, stands
 from gland_assets.io.live import steady
 from gland_assets.io.minhash import INDEX, candidates
