@@ -1,7 +1,7 @@
 """Bitmaps of the shingles of texts, which tell at once of nearly all unlike texts that they are.
 
 A text's bitmap has a bit set for each of its shingles, by hash. Two texts have at most as many shingles in common as bits, and as many more
-as the one with fewer of these has shingles without a bit of their own. With four bits a shingle, two unlike texts of 128 look alike to 0.22.
+as the one with fewer of these has shingles without a bit of their own. Unlike texts with four bits a shingle look alike to 0.22.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def jaccard(one: frozenset[Hashable], other: frozenset[Hashable]) -> float:
 
 def signatures(texts: Sequence[str], settings: Dedup) -> UInt32s:
     """MinHash signatures, shape (texts, num_perm). A text without a word has datasketch's empty signature: every value 2**32 - 1."""
-    return sign(Texts.of(texts), settings).signatures
+    return _signed(Texts.of(texts), settings)[2]
 
 
 @cache
@@ -167,6 +167,12 @@ class Signed(NamedTuple):
 
 def sign(texts: Texts, settings: Dedup) -> Signed:
     """Text hashes, of 16 bytes, signatures, band keys and bitmaps of `texts`, in order."""
+    hashes, worded, values, bitmaps = _signed(texts, settings)
+    return Signed(hashes, worded, values, band_keys(values, settings), bitmaps)
+
+
+def _signed(texts: Texts, settings: Dedup) -> tuple[list[bytes], NDArray[np.bool_], UInt32s, Bitmaps]:
+    """All of these but the band keys."""
     _keep_memory()
     hashes: list[bytes] = []
     bitmaps: list[Bitmaps] = []
@@ -182,7 +188,7 @@ def sign(texts: Texts, settings: Dedup) -> Signed:
         if len(filled):
             worded[first + filled] = True
             values[first + filled] = _least(fmix32(shingled), counts[filled], settings)
-    return Signed(hashes, worded, values, band_keys(values, settings), Bitmaps.joined(bitmaps))
+    return hashes, worded, values, Bitmaps.joined(bitmaps)
 
 
 @lru_cache(maxsize=4)

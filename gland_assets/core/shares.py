@@ -17,11 +17,10 @@ BAND, TEXT, REFERENCE_BAND, REFERENCE_TEXT = range(4)
 """Kinds of buckets."""
 
 CHUNK = 1 << 18  # keys looked up at once: they and the table stay in the cache
-FEW = 1 << 12
 TABLE_BITS = 24
 ROOMY = 2  # a table four times as long as the keys that go into it, or more: few meet in it by chance
 WIDE = 32  # bits of a row's and of a bucket's number
-SPARSE_BITS = 7  # a table that is nearly empty: few keys are suspected in vain
+SPARSE_BITS = 4  # tables that are nearly empty and in the cache: few keys are suspected in vain
 
 
 class Held(NamedTuple):
@@ -120,22 +119,23 @@ def shared(keys: UInt64s) -> Ints:
     return at[found]
 
 
-class _Beginnings:
-    """The first bits of keys, to tell at once most that are none of them."""
+class _Ends:
+    """The first bits of keys, and the last, to tell at once most that are none of them."""
 
     def __init__(self, keys: UInt64s) -> None:
         bits = min(TABLE_BITS, len(keys).bit_length() + SPARSE_BITS)
-        self._beyond = np.uint64(64 - bits)
-        self._begins = np.zeros(1 << bits, dtype=np.bool_)
-        self._begins[(keys >> self._beyond).astype(np.intp)] = True
+        self._beyond, self._within = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
+        self._begin, self._end = np.zeros((2, 1 << bits), dtype=np.bool_)
+        self._begin[(keys >> self._beyond).view(np.int64)] = True
+        self._end[(keys & self._within).view(np.int64)] = True
 
     def suspected(self, keys: UInt64s) -> Ints:
-        """The positions of the keys that begin as one of them does, in order."""
-        if len(keys) <= FEW:
-            return np.arange(len(keys))
+        """The positions of the keys that begin as one of them does and end as one of them does, in order."""
         cut = (keys[begin : begin + CHUNK] for begin in range(0, len(keys), CHUNK))
-        begun = (self._begins[(part >> self._beyond).astype(np.intp)] for part in cut)
-        return np.concatenate([at * CHUNK + np.flatnonzero(part) for at, part in enumerate(begun)])
+        begun = (self._begin.take((part >> self._beyond).view(np.int64)) for part in cut)
+        at = np.concatenate([number * CHUNK + np.flatnonzero(part) for number, part in enumerate(begun)])
+        found: Ints = at[self._end.take((keys[at] & self._within).view(np.int64))]
+        return found
 
 
 class Sought:
@@ -143,13 +143,13 @@ class Sought:
 
     def __init__(self, keys: UInt64s) -> None:
         self._keys = np.unique(keys)
-        self._beginnings = _Beginnings(keys)
+        self._ends = _Ends(keys)
 
     def among(self, keys: UInt64s) -> Ints:
         """The positions in `keys` of those that are sought, in order."""
-        if not len(self._keys):
+        if not len(self._keys) or not len(keys):
             return np.empty(0, dtype=np.int64)
-        at = self._beginnings.suspected(keys)
+        at = self._ends.suspected(keys)
         told = keys[at]
         found: Ints = at[self._keys[np.searchsorted(self._keys, told) % len(self._keys)] == told]
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ TABLES = {
 """Table -> its columns: the partitions that were compared and by which rule; their rows; how these are linked; and the dropped."""
 
 SIGNED = ["number", "question_id", "discipline", "publishable", "text_key", "keys", "bits"]
-ROWS = ["number", "question_id", "discipline", "text_key", "bits"]
+MET, LINKED = ["number", "discipline", "text_key", "bits"], ["number", "question_id", "discipline", "bits"]
 DROPPED = pa.schema([("number", pa.int32()), ("kept", pa.int32()), ("kind", pa.string()), ("jaccard", pa.float64())])
 BATCH = 1 << 14  # rows whose band keys are looked through at once: they stay in the cache
 FEW = 4
@@ -122,8 +122,8 @@ def _look_again(connection: duckdb.DuckDBPyConnection, gone: pa.Table, came: pa.
     links = _relinked(connection, left, came, settings)
     near = links.around(np.concatenate([left, new]))
     met = _met(near.links)
-    for_good = gone.filter(pa.array(~np.isin(left, new) & np.isin(left, met))).select(ROWS)
-    order = _in_order(pa.concat_tables([_rows(connection, met), for_good]).sort_by("number"))
+    for_good = gone.filter(pa.array(~np.isin(left, new) & np.isin(left, met))).select(LINKED)
+    order = _in_order(pa.concat_tables([_rows(connection, met, LINKED), for_good]).sort_by("number"))
     numbers = _numbers(met, order)
     ranks = np.zeros(met.max(initial=-1) + 1, dtype=np.int64)
     ranks[met] = order.places
@@ -148,7 +148,7 @@ def _relinked(connection: duckdb.DuckDBPyConnection, left: Ints, came: pa.Table,
     texts = connection.execute("select number, text_key from signed where publishable").fetchnumpy()
     same = texts["number"][Sought(came["text_key"].to_numpy()).among(np.asarray(texts["text_key"]))]
     met = np.unique(np.concatenate([owners, same]))
-    rows = _rows(connection, np.union1d(met, losing(stood, left))).sort_by("number")
+    rows = _rows(connection, np.union1d(met, losing(stood, left)), MET).sort_by("number")
     numbers = rows["number"].to_numpy().astype(np.int64)
     groups, references = _kept_apart(rows, settings)
     order, at = np.argsort(owners, kind="stable"), np.searchsorted(numbers, met)
@@ -187,6 +187,13 @@ def holders(connection: duckdb.DuckDBPyConnection, sought: Sought, where: str = 
         owners.append(batch.column("number").to_numpy()[np.searchsorted(lists.offsets.to_numpy(), at, side="right") - 1])
         keys.append(held[at])
     return np.concatenate(owners), np.concatenate(keys)
+
+
+def sign_off(connection: duckdb.DuckDBPyConnection, stamps: Mapping[str, str], made_from: Mapping[str, str], rule: str) -> None:
+    """Note what the outcomes were made from: discipline -> the signatures' stamp, and all partitions, and by which rule."""
+    told = [list(made_from), [stamps[slug] for slug in made_from], list(made_from.values()), [rule] * len(made_from)]
+    connection.execute("delete from parts")
+    _insert(connection, "parts", pa.table(told, schema=pa.schema(dict.fromkeys(["discipline", "stamp", "made_from", "rule"], pa.string()))))
 
 
 def duplicates_of(connection: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -285,10 +292,10 @@ def _before(connection: duckdb.DuckDBPyConnection, met: Ints, order: Order) -> d
     return dict(zip(one, map(Dropped._make, told), strict=True))
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, numbers: Ints) -> pa.Table:
+def _rows(connection: duckdb.DuckDBPyConnection, numbers: Ints, columns: Sequence[str]) -> pa.Table:
     """Stored rows, by number, in no order."""
     with _given(connection, pa.table({"number": pa.array(numbers, pa.int32())})):
-        return connection.execute(f"select {', '.join(ROWS)} from signed semi join given using (number)").to_arrow_table()
+        return connection.execute(f"select {', '.join(columns)} from signed semi join given using (number)").to_arrow_table()
 
 
 def _links(connection: duckdb.DuckDBPyConnection) -> Links:

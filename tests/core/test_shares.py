@@ -17,7 +17,6 @@ KEYS = st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 20) | st.integers(0, 
 
 def cut(patch: pytest.MonkeyPatch, chunk: int) -> None:
     """Have few keys handled as many are."""
-    patch.setattr(module, "FEW", 0)
     patch.setattr(module, "CHUNK", chunk)
 
 

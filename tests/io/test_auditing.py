@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from gland_assets.core.checks import CheckOutcome
-from gland_assets.core.dedup import UInt64s
 from gland_assets.core.errors import DamagedPartition
 from gland_assets.core.project import Dedup
+from gland_assets.core.texts import UInt64s
 from gland_assets.io.auditing import DUPLICATES_CHECKS, check_duplicates
 from gland_assets.io.minhash import NO_KEYS, compute_duplicates
 from gland_assets.io.partitions import ALL, Partitions
