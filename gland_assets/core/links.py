@@ -1,7 +1,7 @@
 """How rows hang together: where few share a bucket of bands, by pairs of them that may be alike; where many do, by the bucket itself.
 
-Most that share a bucket are unlike: of a million questions in few-words' buckets one pair in fifty passes the sieve. After a change only
-buckets with a row that came or went are looked at, and whatever is linked to none of these rows is left out of all that follows.
+Most that share a bucket are unlike, and no pair of them is kept. After a change only buckets with a row that came or went are looked at, and
+whatever is linked to none of these rows, over however many others, is left out of all that follows.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def linked(found: Places, references: NDArray[np.bool_], sieve: Sieve, most: int
     begins = found.begins()
     sizes = np.diff(begins)
     crowded = _crowded(found.kinds[begins[:-1]], sizes, most)
-    return Links(found.at(np.repeat(crowded, sizes)), _joined(_alike(found, begins[:-1][~crowded], sizes[~crowded], references, sieve)))
+    return Links(found.at(np.repeat(crowded, sizes)), _together(_alike(found, begins[:-1][~crowded], sizes[~crowded], references, sieve)))
 
 
 def losing(stood: Links, left: Ints) -> Ints:
@@ -111,14 +111,14 @@ def relinked(stood: Links, left: Ints, came: Ints, found: Places, references: ND
     places = _beyond(stood.places.at(stays), found.at(np.repeat(crowded, sizes)))
     anew = np.isin(codes[~crowded], narrowed)
     ends = left_over.begins()
-    pairs = _joined(
+    pairs = _together(
         _alike(found, begins[:-1][~crowded][anew], sizes[~crowded][anew], references, sieve),
         _alike(found, begins[:-1][~crowded][~anew], sizes[~crowded][~anew], references, sieve, fresh),
         _alike(left_over, ends[:-1], np.diff(ends), references, sieve),
     )
     more, new = (np.ones(len(each.keys), dtype=np.bool_) for each in (places, pairs))
     return Relinked(
-        Links(joined(stood.places, places), _joined([stood.pairs, pairs])),
+        Links(joined(stood.places, places), _together([stood.pairs, pairs])),
         np.concatenate([np.ones(len(stays), dtype=np.bool_), ~more]), np.concatenate([stays, more]),
         np.concatenate([np.ones(len(pairs_stay), dtype=np.bool_), ~new]), np.concatenate([pairs_stay, new]),
     )  # fmt: skip
@@ -159,7 +159,7 @@ def _alike(
             yield Pairs(kinds[some], found.keys[at[some]], ones[some], others[some])
 
 
-def _joined(*several: Iterable[Pairs]) -> Pairs:
+def _together(*several: Iterable[Pairs]) -> Pairs:
     none = np.empty(0, dtype=np.int64)
     told = [Pairs(none.astype(np.uint8), none.astype(np.uint64), none, none), *chain.from_iterable(several)]
     return Pairs(*map(np.concatenate, zip(*told, strict=True)))
