@@ -1,7 +1,7 @@
 """How rows hang together: where few share a bucket of bands, by pairs of them that may be alike; where many do, by the bucket itself.
 
-Most that share a bucket are unlike, and no pair of them is kept. After a change only buckets with a row that came or went are looked at, and
-whatever is linked to none of these rows, over however many others, is left out of all that follows.
+Most that share a bucket are unlike, and no pair of them is kept. After a change only buckets with a row that came or went are looked at,
+and whatever is linked to none of these rows, over however many others, is left out of all that follows.
 """
 
 from __future__ import annotations
