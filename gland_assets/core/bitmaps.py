@@ -56,7 +56,7 @@ class Sieve:
         self._widths = np.diff(begins) - 1
         self._which = np.zeros(len(self._widths), dtype=np.int64)  # of those of one width
         self._kinds: dict[int, _Rows] = {}
-        for width in np.unique(self._widths).tolist():
+        for width in np.flatnonzero(np.bincount(self._widths)).tolist():
             of = np.flatnonzero(self._widths == width)
             self._which[of] = np.arange(len(of))
             whole = len(of) == len(self._widths)  # as in most cases

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.bitmaps import Sieve
-from gland_assets.core.shares import BAND, REFERENCE_BAND, WIDE, Places, joined
-from gland_assets.core.texts import Ints, UInt64s
+from gland_assets.core.shares import BAND, REFERENCE_BAND, WIDE, Places, Sought, joined
+from gland_assets.core.texts import Ints, UInt64s, distinct
 
 PAIRS = 1 << 20  # told at once
 
@@ -88,7 +88,7 @@ def losing(stood: Links, left: Ints) -> Ints:
     """The rows of crowded buckets of bands that lose a row, or more."""
     places, codes = stood.places, _codes(stood.places)
     lost = codes[_marked(left, stood)[places.rows] & _of_bands(places.kinds)]
-    return np.unique(places.rows[np.isin(codes, lost)])
+    return distinct(places.rows[Sought(lost).hold(codes)])
 
 
 def relinked(stood: Links, left: Ints, came: Ints, found: Places, references: NDArray[np.bool_], sieve: Sieve, most: int) -> Relinked:
@@ -106,10 +106,10 @@ def relinked(stood: Links, left: Ints, came: Ints, found: Places, references: ND
     crowded = _crowded(found.kinds[begins[:-1]], sizes, most)
     stays, before = ~gone[stood.places.rows], _codes(stood.places)
     narrowed, left_over = _narrowed(stood.places, stays, codes[crowded], codes[~crowded], most)
-    stays &= ~np.isin(before, narrowed)
-    pairs_stay = ~(gone[stood.pairs.ones] | gone[stood.pairs.others] | np.isin(_codes(stood.pairs), codes[crowded]))
+    stays &= ~Sought(narrowed).hold(before)
+    pairs_stay = ~(gone[stood.pairs.ones] | gone[stood.pairs.others] | Sought(codes[crowded]).hold(_codes(stood.pairs)))
     places = _beyond(stood.places.at(stays), found.at(np.repeat(crowded, sizes)))
-    anew = np.isin(codes[~crowded], narrowed)
+    anew = Sought(narrowed).hold(codes[~crowded])
     ends = left_over.begins()
     pairs = _together(
         _alike(found, begins[:-1][~crowded][anew], sizes[~crowded][anew], references, sieve),
@@ -130,19 +130,19 @@ def _narrowed(stood: Places, stays: NDArray[np.bool_], crowded: UInt64s, others:
     `crowded` and `others` are the buckets that one came into, as they are now.
     """
     codes, bands = _codes(stood), _of_bands(stood.kinds)
-    losing = np.setdiff1d(codes[bands & ~stays], crowded)
-    rest = stays & np.isin(codes, np.setdiff1d(losing, others))
+    losing = codes[bands & ~stays]
+    losing = distinct(losing[~Sought(crowded).hold(losing)])
+    rest = stays & Sought(losing[~Sought(others).hold(losing)]).hold(codes)
     values, counts = np.unique(codes[rest], return_counts=True)
-    still = values[counts > most]
-    narrowed = np.setdiff1d(losing, still)
-    return narrowed, stood.at(rest & np.isin(codes, narrowed)).in_order()
+    narrowed = losing[~Sought(values[counts > most]).hold(losing)]
+    return narrowed, stood.at(rest & Sought(narrowed).hold(codes)).in_order()
 
 
 def _alike(
     found: Places, begins: Ints, sizes: Ints, references: NDArray[np.bool_], sieve: Sieve, fresh: NDArray[np.bool_] | None = None
 ) -> Iterator[Pairs]:
     """The pairs of rows that may be alike, of buckets that begin there; where `fresh` rows are told, those with one of them."""
-    for size in np.unique(sizes[sizes > 1]).tolist():
+    for size in distinct(sizes[sizes > 1]).tolist():
         firsts = begins[sizes == size]
         one, other = np.triu_indices(size, 1)
         together = max(1, PAIRS // len(one))
@@ -168,8 +168,8 @@ def _together(*several: Iterable[Pairs]) -> Pairs:
 def _beyond(places: Places, found: Places) -> Places:
     """What of `found` is not among `places`."""
     buckets = _numbered(np.concatenate([_codes(places), _codes(found)]))
-    told = buckets << WIDE | np.concatenate([places.rows, found.rows])
-    return found.at(~np.isin(told[len(places.rows) :], told[: len(places.rows)]))
+    told = (buckets << WIDE | np.concatenate([places.rows, found.rows])).view(np.uint64)
+    return found.at(~Sought(told[: len(places.rows)]).hold(told[len(places.rows) :]))
 
 
 def _crowded(kinds: NDArray[np.uint8], sizes: Ints, most: int) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gland_assets.core.texts import Ints, UInt64s
+from gland_assets.core.texts import Ints, UInt64s, distinct
 
 BAND, TEXT, REFERENCE_BAND, REFERENCE_TEXT = range(4)
 """Kinds of buckets."""
@@ -142,7 +142,7 @@ class Sought:
     """Keys that are looked for among others, a stretch at a time."""
 
     def __init__(self, keys: UInt64s) -> None:
-        self._keys = np.unique(keys)
+        self._keys = distinct(keys)
         self._ends = _Ends(keys)
 
     def among(self, keys: UInt64s) -> Ints:
@@ -153,6 +153,12 @@ class Sought:
         told = keys[at]
         found: Ints = at[self._keys[np.searchsorted(self._keys, told) % len(self._keys)] == told]
         return found
+
+    def hold(self, keys: UInt64s) -> NDArray[np.bool_]:
+        """Of each key, whether it is sought."""
+        held = np.zeros(len(keys), dtype=np.bool_)
+        held[self.among(keys)] = True
+        return held
 
 
 class Shares:
@@ -178,7 +184,7 @@ class Shares:
 
     def rows(self) -> list[int]:
         """The rows that stand in some bucket, in order."""
-        found: list[int] = np.unique(self._rows).tolist()
+        found: list[int] = distinct(self._rows).tolist()
         return found
 
     def members(self, bucket: int) -> list[int]:

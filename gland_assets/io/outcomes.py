@@ -19,7 +19,7 @@ from gland_assets.core.links import Links, Pairs, Relinked, linked, losing, reli
 from gland_assets.core.near import LOOKED_AT, Alike, Change, Dropped, find, look_again
 from gland_assets.core.project import Dedup
 from gland_assets.core.shares import Held, Places, Shares, Sought, shared_places
-from gland_assets.core.texts import Ints, UInt64s
+from gland_assets.core.texts import Ints, UInt64s, distinct
 from gland_assets.io.compared import groups
 from gland_assets.io.sql import query
 from gland_assets.io.stored_schemas import STORED
@@ -147,8 +147,8 @@ def _relinked(connection: duckdb.DuckDBPyConnection, left: Ints, came: pa.Table,
     owners, keys = holders(connection, Sought(came["keys"].combine_chunks().flatten().to_numpy()), "publishable")
     texts = connection.execute("select number, text_key from signed where publishable").fetchnumpy()
     same = texts["number"][Sought(came["text_key"].to_numpy()).among(np.asarray(texts["text_key"]))]
-    met = np.unique(np.concatenate([owners, same]))
-    rows = _rows(connection, np.union1d(met, losing(stood, left)), MET).sort_by("number")
+    met = distinct(np.concatenate([owners, same]).astype(np.int64))
+    rows = _rows(connection, distinct(np.concatenate([met, losing(stood, left)])), MET).sort_by("number")
     numbers = rows["number"].to_numpy().astype(np.int64)
     groups, references = _kept_apart(rows, settings)
     order, at = np.argsort(owners, kind="stable"), np.searchsorted(numbers, met)
@@ -205,7 +205,7 @@ def full(connection: duckdb.DuckDBPyConnection, settings: Dedup) -> UInt64s:
     """The band keys, in order, of buckets in which more rows were kept than are looked at."""
     rows = connection.execute(query("minhash/full_buckets"), [LOOKED_AT]).to_arrow_table()
     told = groups(rows["discipline"].to_pylist(), settings.across)
-    return np.unique(rows["key"].to_numpy() ^ told)
+    return distinct(rows["key"].to_numpy() ^ told)
 
 
 def _kept_apart(rows: pa.Table, settings: Dedup) -> tuple[UInt64s, NDArray[np.bool_]]:
