@@ -9,9 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gland_assets.core.dedup import jaccard, shingles
-from gland_assets.core.likeness import Sieved
-from gland_assets.core.near import Dropped, find
+from gland_assets.core import near as module
+from gland_assets.core.bitmaps import Sieve
+from gland_assets.core.dedup import jaccard, shingles, sign
+from gland_assets.core.likeness import Likeness
+from gland_assets.core.links import linked
+from gland_assets.core.near import Alike, Dropped, find
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
 from gland_assets.core.shares import Held, Shares, shared_places
@@ -121,5 +124,13 @@ def as_rows(rows: Sequence[Entry], dropped: dict[int, Dropped]) -> list[Duplicat
 def found(entries: Iterable[Entry], dedup: Dedup) -> list[Duplicate]:
     """The dropped ones by the array operations, in order of id."""
     rows = publishable(entries)
-    shares = Shares(shared_places(held(rows, dedup)), len(rows))
-    return as_rows(rows, find(shares, sum(row.reference for row in rows), Sieved(Texts.of([row.text for row in rows]), dedup)))
+    sieve, told = sieved([row.text for row in rows], dedup), held(rows, dedup)
+    places, pairs = linked(shared_places(told), told.references, sieve, module.LOOKED_AT)
+    alike = Alike.of(pairs.ones, pairs.others)
+    likeness = Likeness(lambda at: rows[at].text, sieve, dedup)
+    return as_rows(rows, find(Shares(places, len(rows)), alike, sum(row.reference for row in rows), likeness))
+
+
+def sieved(texts: Sequence[str], dedup: Dedup) -> Sieve:
+    """The sieve of texts."""
+    return Sieve(sign(Texts.of(texts), dedup).bitmaps, dedup.threshold)

@@ -58,7 +58,7 @@ class Made:
     @property
     def signatures(self) -> tuple[Signature, ...]:
         questions = as_table("questions", [to_row(question) for question in self.questions])
-        return tuple(signature_from(row) for row in signature_table(questions, project().dedup).to_pylist())
+        return tuple(signature_from(row) for row in signature_table(self.discipline, questions, project().dedup).to_pylist())
 
     def levels(self) -> dict[str, Sequence[Record]]:
         return {

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gland_assets.core.bitmaps import Bitmaps
 from gland_assets.core.project import Dedup
 from gland_assets.core.shingling import fmix32, shingle_hashes
 from gland_assets.core.texts import Ints, Texts, UInt32s, UInt64s, decoded, encoded, first_bytes, lower_beyond_ascii
@@ -161,18 +162,20 @@ class Signed(NamedTuple):
     worded: NDArray[np.bool_]
     signatures: UInt32s
     bands: UInt64s
+    bitmaps: Bitmaps
 
 
 def sign(texts: Texts, settings: Dedup) -> Signed:
-    """Text hashes, of 16 bytes, signatures and band keys of `texts`, in order."""
-    hashes, worded, values = _signed(texts, settings)
-    return Signed(hashes, worded, values, band_keys(values, settings))
+    """Text hashes, of 16 bytes, signatures, band keys and bitmaps of `texts`, in order."""
+    hashes, worded, values, bitmaps = _signed(texts, settings)
+    return Signed(hashes, worded, values, band_keys(values, settings), bitmaps)
 
 
-def _signed(texts: Texts, settings: Dedup) -> tuple[list[bytes], NDArray[np.bool_], UInt32s]:
-    """Text hashes, which texts have a word, and signatures."""
+def _signed(texts: Texts, settings: Dedup) -> tuple[list[bytes], NDArray[np.bool_], UInt32s, Bitmaps]:
+    """All of these but the band keys."""
     _keep_memory()
     hashes: list[bytes] = []
+    bitmaps: list[Bitmaps] = []
     worded = np.zeros(len(texts.ends), dtype=np.bool_)
     values = np.full((len(texts.ends), settings.num_perm), np.iinfo(np.uint32).max, dtype=np.uint32)
     for first, piece in texts.pieces(STRETCH):
@@ -180,11 +183,12 @@ def _signed(texts: Texts, settings: Dedup) -> tuple[list[bytes], NDArray[np.bool
         parts = lowered.parts()
         hashes += _digests(lowered, parts)
         shingled, counts = shingle_hashes(parts, settings.ngram)
+        bitmaps.append(Bitmaps.of(shingled, counts))
         filled = np.flatnonzero(counts)
         if len(filled):
             worded[first + filled] = True
             values[first + filled] = _least(fmix32(shingled), counts[filled], settings)
-    return hashes, worded, values
+    return hashes, worded, values, Bitmaps.joined(bitmaps)
 
 
 @lru_cache(maxsize=4)

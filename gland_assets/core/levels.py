@@ -39,5 +39,5 @@ def upstream(level: str, over: str) -> tuple[str, ...]:
 TURNS = {"subjects": 2, "syllabi": 2, "questions": 1, "answers": 1}
 """Calls that a row takes when no reply is rejected: in two turns the second reads what the first has written."""
 
-RECIPE_VERSION = dict.fromkeys((*PARTITIONED, *UNPARTITIONED), "1") | {"signatures": "3", "contamination": "2"}
+RECIPE_VERSION = dict.fromkeys((*PARTITIONED, *UNPARTITIONED), "1") | {"signatures": "4", "contamination": "2"}
 """Raised by hand when code changes what a level makes; a code change that leaves it alone remakes nothing."""

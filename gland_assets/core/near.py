@@ -14,12 +14,11 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
-from gland_assets.core.likeness import Likeness, Sieved
+from gland_assets.core.likeness import Likeness
 from gland_assets.core.shares import Shares
 from gland_assets.core.texts import Ints
 
@@ -37,18 +36,28 @@ class Dropped(NamedTuple):
     jaccard: float
 
 
-def find(shares: Shares, references: int, likeness: Sieved) -> dict[int, Dropped]:
+class Alike(NamedTuple):
+    """Pairs of rows that may be alike, the earlier and the later; in no order, and some of them twice."""
+
+    earlier: Ints
+    later: Ints
+
+    @classmethod
+    def of(cls, ones: Ints, others: Ints) -> Alike:
+        """Of pairs of which either row may be the earlier."""
+        return cls(np.minimum(ones, others), np.maximum(ones, others))
+
+
+def find(shares: Shares, alike: Alike, references: int, likeness: Likeness) -> dict[int, Dropped]:
     """Row -> what it is dropped for. The first `references` rows are references."""
     first_of: dict[int, int] = {}
     kept_in: defaultdict[int, list[int]] = defaultdict(list)
     full: set[int] = set()
     dropped: dict[int, Dropped] = {}
-    alike = _Alike(likeness)
-    for earlier, later in shares.pairs(LOOKED_AT):  # of buckets in which all are looked at
-        alike.note(earlier, later)
-    crowded = dict(shares.crowded(LOOKED_AT))
-    for one in sorted(alike.rows.keys() | crowded.keys()):
-        buckets = crowded.get(one, [])
+    near = _Near()
+    near.note(*alike)
+    for one in sorted({*near.rows, *shares.rows()}):
+        buckets = shares.now(one)
         reference = one < references
         texts = [bucket for bucket in buckets if shares.of_texts(bucket)]
         bands = [bucket for bucket in buckets if bucket not in full and not shares.of_texts(bucket)]
@@ -60,9 +69,8 @@ def find(shares: Shares, references: int, likeness: Sieved) -> dict[int, Dropped
             if reference or not shares.of_references(bucket):
                 first_of.setdefault(bucket, one)
         if not reference:
-            seen = [kept_in[bucket] for bucket in bands]
-            near = likeness.among(one, np.fromiter(chain.from_iterable(seen), dtype=np.int64, count=sum(map(len, seen))))
-            found = likeness.first(one, near.union(other for other in alike.rows.get(one, ()) if other not in dropped))
+            seen = {other for bucket in bands for other in kept_in[bucket]}
+            found = likeness.first(one, seen.union(other for other in near.rows.get(one, ()) if other not in dropped))
             if found is not None:
                 dropped[one] = Dropped(found[0], "near", found[1])
                 continue
@@ -77,28 +85,30 @@ def find(shares: Shares, references: int, likeness: Sieved) -> dict[int, Dropped
                 full.add(bucket)
                 for begin in range(0, len(later), TOGETHER):
                     some = later[begin : begin + TOGETHER]
-                    alike.note(np.repeat(kept, len(some)), np.tile(some, len(kept)))
+                    pair = np.repeat(kept, len(some)), np.tile(some, len(kept))
+                    passing = likeness.sieve.passing(*pair)
+                    near.note(*(rows[passing] for rows in pair))
     return dropped
 
 
-class _Alike:
-    """Rows that others before them may be like, found of many pairs at once."""
+class _Near:
+    """The rows before a row that it may be like."""
 
-    def __init__(self, likeness: Sieved) -> None:
+    def __init__(self) -> None:
         self.rows: defaultdict[int, list[int]] = defaultdict(list)
-        self._likeness = likeness
 
     def note(self, earlier: Ints, later: Ints) -> None:
-        """Note which of these pairs pass the sieve."""
-        passing = self._likeness.passing(earlier, later)
-        for one, other in zip(later[passing].tolist(), earlier[passing].tolist(), strict=True):
+        """Note these pairs."""
+        for one, other in zip(later.tolist(), earlier.tolist(), strict=True):
             self.rows[one].append(other)
 
 
 class Change(NamedTuple):
-    """What has changed since rows were compared before, rows by number. A row that is gone has no place now, a new one none before."""
+    """What has changed since rows were compared before, rows by number. A row that is gone has no link now, a new one none before."""
 
     shares: Shares
+    then: Alike
+    now: Alike
     references: int  # that many rows come first
     changed: frozenset[int]  # whose text or group differs, or which are there only before or only now
     before: Mapping[int, Dropped]
@@ -134,7 +144,8 @@ class _Pass:
     """One pass over the rows that may come out different, in order."""
 
     def __init__(self, change: Change, likeness: Likeness) -> None:
-        self.shares, self.references, self.changed, self.before = change
+        self.shares, then, now, self.references, self.changed, self.before = change
+        self.alike_then, self.alike_now = _neighbours(then), _neighbours(now)
         self.likeness = likeness
         self.outcomes: dict[int, Dropped | None] = {}
         self.heap = list(self.changed)
@@ -148,7 +159,8 @@ class _Pass:
         while self.heap:
             one = heappop(self.heap)
             buckets = self.shares.now(one)
-            self.outcomes[one] = self._outcome(one, buckets) if buckets and one >= self.references else None
+            linked = buckets or one in self.alike_now
+            self.outcomes[one] = self._outcome(one, buckets) if linked and one >= self.references else None
             if one in self.changed:
                 self._tell(one, {*self.held[one][0], *buckets})
             elif self.outcomes[one] != self.before.get(one):
@@ -167,15 +179,18 @@ class _Pass:
         compared with before. What was found for the first of a text hash holds for its copies too, when one of them takes its place.
         """
         buckets = [self._seen_from(one, key) for key in keys]
+        alike = {other for other in self.alike_now.get(one, ()) if other < one and self._now(other) is None}
         stood = self.before.get(one)
         if one in self.changed or (stood is not None and stood.kind == "exact"):
-            return self._first_alike(one, {other for bucket in buckets for other in bucket.now})
-        gained = {other for bucket in buckets for other in bucket.gained(self.changed)}
+            return self._first_alike(one, alike.union(*(bucket.now for bucket in buckets)))
+        gained = alike.difference(other for other in self.alike_then.get(one, ()) if other not in self.changed and other not in self.before)
+        gained.update(*(bucket.gained(self.changed) for bucket in buckets))
         if stood is None:
             return self._first_alike(one, gained)
-        if stood.kept not in self.changed and any(stood.kept in bucket.now for bucket in buckets):
+        if stood.kept not in self.changed and (stood.kept in alike or any(stood.kept in bucket.now for bucket in buckets)):
             return self._first_alike(one, {other for other in gained if other < stood.kept}) or stood
-        return self._first_alike(one, gained.union(other for bucket in buckets for other in bucket.now if other > stood.kept))
+        seen = alike.union(*(bucket.now for bucket in buckets))
+        return self._first_alike(one, gained.union(other for other in seen if other > stood.kept))
 
     def _first_alike(self, one: int, others: Collection[int]) -> Dropped | None:
         found = self.likeness.first(one, others)
@@ -183,6 +198,8 @@ class _Pass:
 
     def _tell(self, one: int, buckets: Iterable[int]) -> None:
         """Have looked at whoever can see the row, as it was or as it is."""
+        was = self.alike_then.get(one, set()) if one not in self.before else set()
+        self._queue(sorted(was.union(self.alike_now.get(one, ()) if self._now(one) is None else ())), one)
         for key in buckets:
             if self.shares.of_texts(key):
                 if one in self._first(key):
@@ -235,3 +252,12 @@ class _Pass:
             have = (one for one in members if one not in self.changed or bucket in self.held[one][1])
             self.firsts[bucket] = next(had, None), next(have, None)
         return self.firsts[bucket]
+
+
+def _neighbours(alike: Alike) -> dict[int, set[int]]:
+    """Row -> the rows that it may be like."""
+    found: defaultdict[int, set[int]] = defaultdict(set)
+    for one, other in zip(alike.earlier.tolist(), alike.later.tolist(), strict=True):
+        found[one].add(other)
+        found[other].add(one)
+    return dict(found)

@@ -125,13 +125,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A question's normalised text hash, MinHash signature and band keys."""
+    """A question's normalised text hash, MinHash signature, band keys and bitmap of shingles."""
 
     question_id: str
     discipline: str
     text_hash: str
     signature: bytes  # little-endian uint32, one a permutation; none where there is no word
     bands: bytes  # little-endian uint64, one a band
+    bitmap: bytes  # little-endian uint64: how many shingles, then their bits
 
 
 @dataclass(frozen=True, slots=True)

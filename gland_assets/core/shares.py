@@ -6,24 +6,21 @@ other row only looks into. Keys are 64 bits wide: of 10 million different texts,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gland_assets.core.texts import Ints, UInt64s
+from gland_assets.core.texts import Ints, UInt64s, distinct
 
 BAND, TEXT, REFERENCE_BAND, REFERENCE_TEXT = range(4)
 """Kinds of buckets."""
 
 CHUNK = 1 << 18  # keys looked up at once: they and the table stay in the cache
-FEW = 1 << 12
 TABLE_BITS = 24
-PAIRS = 1 << 20  # told at once
 ROOMY = 2  # a table four times as long as the keys that go into it, or more: few meet in it by chance
 WIDE = 32  # bits of a row's and of a bucket's number
-SPARSE_BITS = 7  # a table that is nearly empty: few keys are suspected in vain
+SPARSE_BITS = 4  # tables that are nearly empty and in the cache: few keys are suspected in vain
 
 
 class Held(NamedTuple):
@@ -43,15 +40,26 @@ class Held(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Rows in buckets, one entry each, in no order. A bucket is a kind and a key."""
+    """Rows in buckets, one entry each. A bucket is a kind and a key."""
 
     kinds: NDArray[np.uint8]
     keys: UInt64s
     rows: Ints
 
-    def at(self, places: NDArray[np.bool_]) -> Places:
+    def at(self, places: NDArray[np.bool_] | Ints) -> Places:
         """Some of them."""
         return Places(self.kinds[places], self.keys[places], self.rows[places])
+
+    def in_order(self) -> Places:
+        """The same bucket by bucket, by kind and key."""
+        order = np.argsort(self.keys, kind="stable")  # stretches of them are in order, as they were found
+        order = order[np.argsort(self.kinds[order], kind="stable")]
+        return self.at(order)
+
+    def begins(self) -> Ints:
+        """Where each bucket begins and where the last ends, of places that stand bucket by bucket."""
+        differs = (self.keys[1:] != self.keys[:-1]) | (self.kinds[1:] != self.kinds[:-1])
+        return np.flatnonzero(np.concatenate([[True], differs, [True]])) if len(self.rows) else np.zeros(1, dtype=np.int64)
 
 
 def joined(*places: Places) -> Places:
@@ -61,7 +69,7 @@ def joined(*places: Places) -> Places:
 
 
 def shared_places(held: Held) -> Places:
-    """Where two or more rows meet, of which one at least is no reference."""
+    """Where two or more rows meet, of which one at least is no reference, bucket by bucket."""
     if not held.references.any() and not held.groups.any():  # as nearly always: no array as long as the keys
         at = np.concatenate([held.bands * shared(held.keys[band :: held.bands]) + band for band in range(held.bands)])
         alike = shared(held.texts)
@@ -85,6 +93,7 @@ def _seen(kind: int, keys: UInt64s, rows: Ints, own: NDArray[np.bool_]) -> Place
     """References and the rows that look at them. `own` says of each key whether its row is no reference."""
     at = Sought(keys[~own]).among(keys)
     at = at[Sought(keys[at[own[at]]]).among(keys[at])]
+    at = at[np.argsort(keys[at], kind="stable")]
     return _places(kind, keys[at], rows[at])
 
 
@@ -110,39 +119,46 @@ def shared(keys: UInt64s) -> Ints:
     return at[found]
 
 
-class _Beginnings:
-    """The first bits of keys, to tell at once most that are none of them."""
+class _Ends:
+    """The first bits of keys, and the last, to tell at once most that are none of them."""
 
     def __init__(self, keys: UInt64s) -> None:
         bits = min(TABLE_BITS, len(keys).bit_length() + SPARSE_BITS)
-        self._beyond = np.uint64(64 - bits)
-        self._begins = np.zeros(1 << bits, dtype=np.bool_)
-        self._begins[(keys >> self._beyond).astype(np.intp)] = True
+        self._beyond, self._within = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
+        self._begin, self._end = np.zeros((2, 1 << bits), dtype=np.bool_)
+        self._begin[(keys >> self._beyond).view(np.int64)] = True
+        self._end[(keys & self._within).view(np.int64)] = True
 
     def suspected(self, keys: UInt64s) -> Ints:
-        """The positions of the keys that begin as one of them does, in order."""
-        if len(keys) <= FEW:
-            return np.arange(len(keys))
+        """The positions of the keys that begin as one of them does and end as one of them does, in order."""
         cut = (keys[begin : begin + CHUNK] for begin in range(0, len(keys), CHUNK))
-        begun = (self._begins[(part >> self._beyond).astype(np.intp)] for part in cut)
-        return np.concatenate([at * CHUNK + np.flatnonzero(part) for at, part in enumerate(begun)])
+        begun = (self._begin.take((part >> self._beyond).view(np.int64)) for part in cut)
+        at = np.concatenate([number * CHUNK + np.flatnonzero(part) for number, part in enumerate(begun)])
+        found: Ints = at[self._end.take((keys[at] & self._within).view(np.int64))]
+        return found
 
 
 class Sought:
     """Keys that are looked for among others, a stretch at a time."""
 
     def __init__(self, keys: UInt64s) -> None:
-        self._keys = np.unique(keys)
-        self._beginnings = _Beginnings(keys)
+        self._keys = distinct(keys)
+        self._ends = _Ends(keys)
 
     def among(self, keys: UInt64s) -> Ints:
         """The positions in `keys` of those that are sought, in order."""
-        if not len(self._keys):
+        if not len(self._keys) or not len(keys):
             return np.empty(0, dtype=np.int64)
-        at = self._beginnings.suspected(keys)
+        at = self._ends.suspected(keys)
         told = keys[at]
         found: Ints = at[self._keys[np.searchsorted(self._keys, told) % len(self._keys)] == told]
         return found
+
+    def hold(self, keys: UInt64s) -> NDArray[np.bool_]:
+        """Of each key, whether it is sought."""
+        held = np.zeros(len(keys), dtype=np.bool_)
+        held[self.among(keys)] = True
+        return held
 
 
 class Shares:
@@ -151,22 +167,25 @@ class Shares:
     def __init__(self, places: Places, rows: int, then: NDArray[np.bool_] | None = None, now: NDArray[np.bool_] | None = None) -> None:
         """Over `rows` rows in the order in which they are kept. `then` and `now` say when a place is held: by default now alone."""
         count = len(places.rows)
-        order = np.argsort(places.keys, kind="stable")  # stretches of them are in order, as they were found
-        order = order[np.argsort(places.kinds[order], kind="stable")]
-        kinds, keys, given = places.kinds[order], places.keys[order], places.rows[order]
-        begins = np.flatnonzero(np.concatenate([[True], (keys[1:] != keys[:-1]) | (kinds[1:] != kinds[:-1])])) if count else order
-        buckets = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, count)))
-        self.kinds = kinds[begins]
-        self._member_begins = [*begins.tolist(), count]
-        self._members = np.sort(buckets << WIDE | given) & ((1 << WIDE) - 1)
-        by_row = np.argsort(given << WIDE | buckets)
-        order, buckets = order[by_row], buckets[by_row]
-        self._rows = given[by_row]
-        self._row_begins = np.concatenate([[0], np.cumsum(np.bincount(given, minlength=rows))]).tolist()
-        self._buckets = buckets
-        self._then = np.zeros(count, dtype=np.bool_) if then is None else then[order]
-        self._now = np.ones(count, dtype=np.bool_) if now is None else now[order]
+        order = np.lexsort((places.rows, places.keys, places.kinds))
+        sorted_places = places.at(order)
+        begins = sorted_places.begins()
+        self.kinds = sorted_places.kinds[begins[:-1]]
+        self._member_begins = begins.tolist()
+        self._members = sorted_places.rows
+        buckets = np.repeat(np.arange(len(self.kinds)), np.diff(begins))
+        by_row = np.argsort(self._members << WIDE | buckets)
+        self._buckets = buckets[by_row]
+        self._rows = self._members[by_row]
+        self._row_begins = np.searchsorted(self._rows, np.arange(rows + 1)).tolist()
+        self._then = np.zeros(count, dtype=np.bool_) if then is None else then[order[by_row]]
+        self._now = np.ones(count, dtype=np.bool_) if now is None else now[order[by_row]]
         self._first: list[int] = np.searchsorted(self.kinds, np.arange(5)).tolist()
+
+    def rows(self) -> list[int]:
+        """The rows that stand in some bucket, in order."""
+        found: list[int] = distinct(self._rows).tolist()
+        return found
 
     def members(self, bucket: int) -> list[int]:
         """The rows of a bucket, before or now, in order."""
@@ -174,7 +193,7 @@ class Shares:
         return sorted(set(found.tolist()))
 
     def now(self, row: int) -> list[int]:
-        """The buckets of a row."""
+        """The buckets of a row, in order of kind."""
         mine = slice(self._row_begins[row], self._row_begins[row + 1])
         found: list[int] = self._buckets[mine][self._now[mine]].tolist()
         return found
@@ -184,30 +203,6 @@ class Shares:
         mine = slice(self._row_begins[row], self._row_begins[row + 1])
         found: list[int] = self._buckets[mine][self._then[mine]].tolist()
         return found
-
-    def pairs(self, most: int) -> Iterator[tuple[Ints, Ints]]:
-        """Every two rows, the earlier and the later, of each bucket of bands with at most `most` rows, stretch by stretch; all as now."""
-        begins_of = np.asarray(self._member_begins)
-        sizes = np.diff(begins_of)[: self._first[TEXT]]
-        for size in np.unique(sizes[sizes <= most]).tolist():
-            begins = begins_of[:-1][: len(sizes)][sizes == size]
-            one, other = np.triu_indices(size, 1)
-            together = max(1, PAIRS // len(one))
-            for first in range(0, len(begins), together):
-                rows = self._members[begins[first : first + together, None] + np.arange(size)]
-                yield rows[:, one].ravel(), rows[:, other].ravel()
-
-    def crowded(self, most: int) -> Iterator[tuple[int, list[int]]]:
-        """The rows of all other buckets with these, in order, those of bands before those of texts; all as now."""
-        wanted = np.diff(self._member_begins) > most
-        wanted[self._first[TEXT] :] = True
-        places = np.flatnonzero(wanted[self._buckets])
-        if not len(places):
-            return
-        rows, first = np.unique(self._rows[places], return_index=True)
-        buckets = self._buckets[places].tolist()
-        for row, begin, end in zip(rows.tolist(), first.tolist(), [*first[1:].tolist(), len(places)], strict=True):
-            yield row, buckets[begin:end]
 
     def of_texts(self, bucket: int) -> bool:
         """Whether the rows of a bucket have their text in common, not a band."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ UInt8s = NDArray[np.uint8]
 UInt32s = NDArray[np.uint32]
 UInt64s = NDArray[np.uint64]
 Ints = NDArray[np.int64]
+
+Whole = TypeVar("Whole", np.int64, np.int32, np.uint64)
 
 BYTES = 1 << 18
 """Of text taken at once: what is worked out of it then stays in the processor's cache."""
@@ -105,6 +107,12 @@ def code_points(data: UInt8s) -> UInt32s:
 def decoded_points(points: UInt32s) -> str:
     """The characters of these code points, half surrogates and all."""
     return points.tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def distinct(values: NDArray[Whole]) -> NDArray[Whole]:
+    """The different ones of these, in order: `np.unique`, which from NumPy 2.3 on hashes where it need not sort, in ten times the time."""
+    told = np.sort(values)
+    return told[np.concatenate([[True], told[1:] != told[:-1]])] if len(told) else told
 
 
 def encoded(text: str) -> bytes:

@@ -57,18 +57,19 @@ def view_compared(connection: duckdb.DuckDBPyConnection, partitions: Partitions,
 
 
 def stored_rows(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """The rows named by `view_compared`: question_id, discipline, publishable, text_key and keys."""
+    """The rows named by `view_compared`: question_id, discipline, publishable, text_key, keys and bits."""
     rows = connection.execute(query("minhash/rows")).to_arrow_table()
     told = bytes.fromhex(bytes(texts_of(rows["text_hash"]).data).decode())  # of 16 bytes each
     keys = np.frombuffer(told, dtype=">u8")[::2].astype(np.uint64)
-    bands = pa.chunked_array([_listed(part) for part in rows["bands"].chunks], pa.list_(pa.uint64()))
-    return rows.drop_columns(["text_hash", "bands"]).append_column("text_key", pa.array(keys)).append_column("keys", bands)
+    lists = (pa.chunked_array([_listed(part) for part in rows[name].chunks], pa.list_(pa.uint64())) for name in ("bands", "bitmap"))
+    names = ["question_id", "discipline", "publishable"]
+    return pa.table([*(rows[name] for name in names), pa.array(keys), *lists], names=[*names, "text_key", "keys", "bits"])
 
 
-def _listed(bands: pa.BinaryArray) -> pa.ListArray:
-    """Band keys as numbers."""
-    _, offsets, data = bands.buffers()
-    begins = np.frombuffer(offsets, dtype=np.int32)[bands.offset : bands.offset + len(bands) + 1]
+def _listed(rows: pa.BinaryArray) -> pa.ListArray:
+    """Bytes as numbers."""
+    _, offsets, data = rows.buffers()
+    begins = np.frombuffer(offsets, dtype=np.int32)[rows.offset : rows.offset + len(rows) + 1]
     keys = np.frombuffer(data or b"", dtype="<u8")
     return pa.ListArray.from_arrays(pa.array(begins // keys.itemsize), pa.array(keys))
 

@@ -31,7 +31,7 @@ from gland_assets.core.texts import UInt64s
 from gland_assets.io.compared import COMPARED, made_from, signed_as, stored_rows, view_compared
 from gland_assets.io.database import WAIT_S, opened_to_read, opened_to_write, refused, stands
 from gland_assets.io.live import steady
-from gland_assets.io.outcomes import TABLES, duplicates_of, full, holders, settle_all, settle_changed
+from gland_assets.io.outcomes import TABLES, duplicates_of, full, holders, settle_all, settle_changed, sign_off
 from gland_assets.io.partitions import ALL, Partitions
 from gland_assets.io.parts import attached, write_empties
 from gland_assets.io.signing import table_hash
@@ -212,6 +212,7 @@ def _bring(connection: duckdb.DuckDBPyConnection, project: Project, partitions: 
     pending, wanted = _differences(connection, project, metas), made_from(project, metas)
     if pending == Indexed():
         return pending
+    stamps = {slug: metas[signed_as(slug)].stamp for slug in wanted}
     write_empties(partitions.warehouse)
     connection.execute("set threads = 1")  # with more, the same takes more CPU seconds and hardly less time
     texts_of = partial(StoredTexts, partitions, project.dedup.over)
@@ -220,14 +221,14 @@ def _bring(connection: duckdb.DuckDBPyConnection, project: Project, partitions: 
             rows = _read(connection, partitions, metas, pending.changed)
             connection.execute("begin transaction")
             if settle_changed(connection, [*pending.changed, *pending.removed], rows, texts_of, project.dedup):
-                _sign_off(connection, project, metas)
+                sign_off(connection, stamps, wanted, _rule(project))
                 connection.execute("commit")
                 return pending
             connection.execute("rollback")
         rows = _read(connection, partitions, metas, wanted)
         connection.execute("begin transaction")
         settle_all(connection, rows, texts_of, project.dedup)
-        _sign_off(connection, project, metas)
+        sign_off(connection, stamps, wanted, _rule(project))
         connection.execute("commit")
     return pending or Indexed(tuple(wanted))
 
@@ -241,12 +242,3 @@ def _read(connection: duckdb.DuckDBPyConnection, partitions: Partitions, metas: 
         partitions.refuse_damaged(COMPARED, wanted)
         partitions.refuse_damaged(["reference_signatures"], [slug.removeprefix(REFERENCE) for slug in wanted if is_reference(slug)])
         raise
-
-
-def _sign_off(connection: duckdb.DuckDBPyConnection, project: Project, metas: Metas) -> None:
-    """Note what the outcomes were made from."""
-    wanted = made_from(project, metas)
-    stamps = [metas[signed_as(slug)].stamp for slug in wanted]
-    connection.execute("delete from parts")
-    told = [list(wanted), stamps, list(wanted.values()), _rule(project)]
-    connection.execute("insert into parts select unnest(?::text[]), unnest(?::text[]), unnest(?::text[]), ?", told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from gland_assets.core.bitmaps import Bitmaps, Sieve
 from gland_assets.core.levels import REFERENCE
-from gland_assets.core.likeness import Likeness, Sieved
-from gland_assets.core.near import LOOKED_AT, Change, Dropped, find, look_again
+from gland_assets.core.likeness import Likeness
+from gland_assets.core.links import Links, Pairs, Relinked, linked, losing, relinked
+from gland_assets.core.near import LOOKED_AT, Alike, Change, Dropped, find, look_again
 from gland_assets.core.project import Dedup
-from gland_assets.core.shares import Held, Places, Shares, Sought, joined, shared_places
-from gland_assets.core.texts import Ints, UInt64s
+from gland_assets.core.shares import Held, Places, Shares, Sought, shared_places
+from gland_assets.core.texts import Ints, UInt64s, distinct
 from gland_assets.io.compared import groups
 from gland_assets.io.sql import query
 from gland_assets.io.stored_schemas import STORED
@@ -25,13 +27,15 @@ from gland_assets.io.texts import StoredTexts, is_reference
 
 TABLES = {
     "parts": "discipline text, stamp text, made_from text, rule text",
-    "signed": "number integer, question_id text, discipline text, publishable boolean, text_key ubigint, keys ubigint[]",
+    "signed": "number integer, question_id text, discipline text, publishable boolean, text_key ubigint, keys ubigint[], bits ubigint[]",
     "shared": "kind utinyint, key ubigint, number integer",
+    "alike": "kind utinyint, key ubigint, one integer, other integer",
     "dropped": "number integer, kept integer, kind text, jaccard double",
 }
-"""Table -> its columns: the partitions that were compared and by which rule; their rows; where these share a bucket; and the dropped."""
+"""Table -> its columns: the partitions that were compared and by which rule; their rows; how these are linked; and the dropped."""
 
-SIGNED = ["number", "question_id", "discipline", "publishable", "text_key", "keys"]
+SIGNED = ["number", "question_id", "discipline", "publishable", "text_key", "keys", "bits"]
+MET, LINKED = ["number", "discipline", "text_key", "bits"], ["number", "question_id", "discipline", "bits"]
 DROPPED = pa.schema([("number", pa.int32()), ("kept", pa.int32()), ("kind", pa.string()), ("jaccard", pa.float64())])
 BATCH = 1 << 14  # rows whose band keys are looked through at once: they stay in the cache
 FEW = 4
@@ -42,15 +46,15 @@ TextsOf = Callable[[pa.Table], StoredTexts]
 
 
 class Settled(NamedTuple):
-    """All rows, where the publishable ones share a bucket, and those that are dropped, by number."""
+    """All rows, how the publishable ones are linked, and those that are dropped, by number."""
 
     signed: pa.Table
-    shared: Places
+    links: Links
     dropped: dict[int, Dropped]
 
 
 class Order(NamedTuple):
-    """Rows in the order in which they are kept, references first, with question_id and discipline; and the place of each that was given."""
+    """Rows in the order in which they are kept, references first, by question_id, discipline and bits; and the place of each given one."""
 
     rows: pa.Table
     references: int
@@ -61,12 +65,20 @@ def settle(rows: pa.Table, texts_of: TextsOf, settings: Dedup) -> Settled:
     """Compare all rows, as compared.stored_rows gives them."""
     signed = _numbered(rows, np.arange(len(rows), dtype=np.int32))
     compared = signed if pc.all(signed["publishable"]).as_py() else signed.filter(signed["publishable"])
-    shared = _shared(compared, settings)
-    met, at = _met(shared.rows)
-    order = _in_order(signed.take(pa.array(met)))
-    shares = Shares(shared._replace(rows=order.places[at]), len(met))
-    found = find(shares, order.references, Sieved(texts_of(order.rows).all(), settings))
-    return Settled(signed, shared, _by_number(found, _numbers(met, order)))
+    groups, references = _kept_apart(compared, settings)
+    sieve = Sieve(_bitmaps(compared), settings.threshold)
+    links = linked(_shared(compared, groups, references, settings), references, sieve, LOOKED_AT)
+    met = _met(links)
+    order = _in_order(compared.take(pa.array(met)))
+    ranked = Sieve(_bitmaps(order.rows), settings.threshold)
+    ranks = np.empty(len(compared), dtype=np.int64)
+    ranks[met] = order.places
+    shares = Shares(links.places._replace(rows=ranks[links.places.rows]), len(met))
+    alike = Alike.of(ranks[links.pairs.ones], ranks[links.pairs.others])
+    texts = texts_of(order.rows).all()
+    found = find(shares, alike, order.references, Likeness(texts.text, ranked, settings))
+    numbers = compared["number"].to_numpy()
+    return Settled(signed, _by_number(links, numbers), _dropped_by_number(found, numbers[_numbers(met, order)]))
 
 
 def settle_all(connection: duckdb.DuckDBPyConnection, rows: pa.Table, texts_of: TextsOf, settings: Dedup) -> None:
@@ -80,7 +92,7 @@ def settle_all(connection: duckdb.DuckDBPyConnection, rows: pa.Table, texts_of: 
         connection.execute(f"create table {name}({columns})")
     connection.execute(query("minhash/bands"))
     _insert(connection, "signed", settled.signed)
-    _insert(connection, "shared", _table(settled.shared))
+    _link(connection, settled.links)
     _keep(connection, settled.dropped)
 
 
@@ -106,55 +118,63 @@ def settle_changed(
 
 
 def _look_again(connection: duckdb.DuckDBPyConnection, gone: pa.Table, came: pa.Table, texts_of: TextsOf, settings: Dedup) -> None:
-    left, new = gone["number"].to_numpy(), came["number"].to_numpy()
-    found = connection.execute("from shared").fetchnumpy()
-    stood = Places(*map(np.asarray, (found["kind"], found["key"], found["number"])))
-    stays = ~np.isin(stood.rows, left)
-    fresh = _beyond(stood.at(stays), _around(connection, came, settings))
-    places = joined(stood, fresh)
-    met, at = _met(places.rows)
-    gone_for_good = gone.filter(pa.array(~np.isin(left, new))).select(["number", "question_id", "discipline", "text_key"])
-    rows = pa.concat_tables([_rows(connection, met), gone_for_good.filter(pa.array(np.isin(gone_for_good["number"].to_numpy(), met)))])
-    order = _in_order(rows.sort_by("number"))
-    shares = Shares(
-        places._replace(rows=order.places[at]), len(met),
-        then=np.concatenate([np.ones(len(stays), dtype=np.bool_), ~np.isin(fresh.rows, new)]),
-        now=np.concatenate([stays, np.ones(len(fresh.rows), dtype=np.bool_)]),
-    )  # fmt: skip
-    changed = frozenset(order.places[np.isin(met, left) | np.isin(met, new)].tolist())
-    before = _before(connection, met, order)
-    likeness = Likeness(texts_of(order.rows), settings)
-    outcomes = look_again(Change(shares, order.references, changed, before), likeness)
+    left, new = (table["number"].to_numpy().astype(np.int64) for table in (gone, came))
+    links = _relinked(connection, left, came, settings)
+    near = links.around(np.concatenate([left, new]))
+    met = _met(near.links)
+    for_good = gone.filter(pa.array(~np.isin(left, new) & np.isin(left, met))).select(LINKED)
+    order = _in_order(pa.concat_tables([_rows(connection, met, LINKED), for_good]).sort_by("number"))
     numbers = _numbers(met, order)
+    ranks = np.zeros(met.max(initial=-1) + 1, dtype=np.int64)
+    ranks[met] = order.places
+    places, pairs = near.links
+    shares = Shares(places._replace(rows=ranks[places.rows]), len(met), near.places_then, near.places_now)
+    then, now = (Alike.of(ranks[pairs.ones[held]], ranks[pairs.others[held]]) for held in (near.pairs_then, near.pairs_now))
+    changed = frozenset(order.places[np.isin(met, left) | np.isin(met, new)].tolist())
+    change = Change(shares, then, now, order.references, changed, _before(connection, met, order))
+    outcomes = look_again(change, Likeness(texts_of(order.rows), Sieve(_bitmaps(order.rows), settings.threshold), settings))
     _delete(connection, "dropped", np.concatenate([left, numbers[list(outcomes)]]))
-    _keep(connection, _by_number({one: drop for one, drop in outcomes.items() if drop}, numbers))
-    _delete(connection, "shared", left)
-    _insert(connection, "shared", _table(fresh))
+    _keep(connection, _dropped_by_number({one: drop for one, drop in outcomes.items() if drop}, numbers))
+    for table in ("shared", "alike"):
+        connection.execute(f"delete from {table}")
+    _link(connection, links.now)
 
 
-def _shared(rows: pa.Table, settings: Dedup) -> Places:
-    """Where numbered, publishable rows share a bucket."""
+def _relinked(connection: duckdb.DuckDBPyConnection, left: Ints, came: pa.Table, settings: Dedup) -> Relinked:
+    """How rows are linked now, with those that came, which are stored already."""
+    stood = _links(connection)
+    came = came.filter(came["publishable"])
+    owners, keys = holders(connection, Sought(came["keys"].combine_chunks().flatten().to_numpy()), "publishable")
+    texts = connection.execute("select number, text_key from signed where publishable").fetchnumpy()
+    same = texts["number"][Sought(came["text_key"].to_numpy()).among(np.asarray(texts["text_key"]))]
+    met = distinct(np.concatenate([owners, same]).astype(np.int64))
+    rows = _rows(connection, distinct(np.concatenate([met, losing(stood, left)])), MET).sort_by("number")
+    numbers = rows["number"].to_numpy().astype(np.int64)
+    groups, references = _kept_apart(rows, settings)
+    order, at = np.argsort(owners, kind="stable"), np.searchsorted(numbers, met)
+    begins = np.append(np.searchsorted(owners[order], met), len(owners))
+    found = shared_places(Held(keys[order], begins, rows["text_key"].to_numpy()[at], groups[at], references[at]))
+    by_number = np.zeros((2, numbers.max(initial=-1) + 1), dtype=np.int64)
+    by_number[:, numbers] = np.arange(len(numbers)), references
+    sieve = Sieve(_bitmaps(rows), settings.threshold, by_number[0])
+    new = came["number"].to_numpy().astype(np.int64)
+    return relinked(stood, left, new, found._replace(rows=met[found.rows]), by_number[1] > 0, sieve, LOOKED_AT)
+
+
+def _shared(rows: pa.Table, groups: UInt64s, references: NDArray[np.bool_], settings: Dedup) -> Places:
+    """Where rows share a bucket, by place."""
     lists = rows["keys"].combine_chunks()
     begins = lists.offsets.to_numpy()
     keys = lists.values.to_numpy()[slice(*begins[[0, -1]])]
     in_step = np.isin(np.diff(begins), [0, settings.bands]).all()  # not where some are signed by other settings still
     bands = settings.bands if in_step else 1
-    found = shared_places(Held(keys, begins - begins[0], rows["text_key"].to_numpy(), *_kept_apart(rows, settings), bands))
-    return found._replace(rows=rows["number"].to_numpy()[found.rows])
+    return shared_places(Held(keys, begins - begins[0], rows["text_key"].to_numpy(), groups, references, bands))
 
 
-def _around(connection: duckdb.DuckDBPyConnection, came: pa.Table, settings: Dedup) -> Places:
-    """Where the rows that came, stored already, share a bucket with each other or with rows that stand."""
-    came = came.filter(came["publishable"])
-    owners, keys = holders(connection, Sought(came["keys"].combine_chunks().flatten().to_numpy()), "publishable")
-    texts = connection.execute("select number, text_key from signed where publishable").fetchnumpy()
-    alike = texts["number"][Sought(came["text_key"].to_numpy()).among(np.asarray(texts["text_key"]))]
-    numbers = np.unique(np.concatenate([owners, alike]))
-    rows = _rows(connection, numbers).sort_by("number")
-    order = np.argsort(owners, kind="stable")
-    begins = np.append(np.searchsorted(owners[order], numbers), len(owners))
-    found = shared_places(Held(keys[order], begins, rows["text_key"].to_numpy(), *_kept_apart(rows, settings)))
-    return found._replace(rows=numbers[found.rows])
+def _bitmaps(rows: pa.Table) -> Bitmaps:
+    lists = rows["bits"].combine_chunks()
+    begins = lists.offsets.to_numpy().astype(np.int64)
+    return Bitmaps(lists.values.to_numpy()[slice(*begins[[0, -1]])], begins - begins[0])
 
 
 def holders(connection: duckdb.DuckDBPyConnection, sought: Sought, where: str = "true") -> tuple[Ints, UInt64s]:
@@ -169,6 +189,13 @@ def holders(connection: duckdb.DuckDBPyConnection, sought: Sought, where: str = 
     return np.concatenate(owners), np.concatenate(keys)
 
 
+def sign_off(connection: duckdb.DuckDBPyConnection, stamps: Mapping[str, str], made_from: Mapping[str, str], rule: str) -> None:
+    """Note what the outcomes were made from: discipline -> the signatures' stamp, and all partitions, and by which rule."""
+    told = [list(made_from), [stamps[slug] for slug in made_from], list(made_from.values()), [rule] * len(made_from)]
+    connection.execute("delete from parts")
+    _insert(connection, "parts", pa.table(told, schema=pa.schema(dict.fromkeys(["discipline", "stamp", "made_from", "rule"], pa.string()))))
+
+
 def duplicates_of(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """The dropped questions, as they are published."""
     return connection.execute(query("minhash/duplicates")).to_arrow_table().cast(STORED["duplicates"])
@@ -178,7 +205,7 @@ def full(connection: duckdb.DuckDBPyConnection, settings: Dedup) -> UInt64s:
     """The band keys, in order, of buckets in which more rows were kept than are looked at."""
     rows = connection.execute(query("minhash/full_buckets"), [LOOKED_AT]).to_arrow_table()
     told = groups(rows["discipline"].to_pylist(), settings.across)
-    return np.unique(rows["key"].to_numpy() ^ told)
+    return distinct(rows["key"].to_numpy() ^ told)
 
 
 def _kept_apart(rows: pa.Table, settings: Dedup) -> tuple[UInt64s, NDArray[np.bool_]]:
@@ -186,14 +213,6 @@ def _kept_apart(rows: pa.Table, settings: Dedup) -> tuple[UInt64s, NDArray[np.bo
     named = rows["discipline"].combine_chunks().dictionary_encode()
     slugs, at = named.dictionary.to_pylist(), named.indices.to_numpy()
     return groups(slugs, settings.across)[at], np.array([is_reference(slug) for slug in slugs], dtype=np.bool_)[at]
-
-
-def _beyond(places: Places, found: Places) -> Places:
-    """What of `found` is not among `places`."""
-    near = Sought(found.keys).among(places.keys)
-    known = set(zip(*(column[near].tolist() for column in places), strict=True))
-    new = np.array([place not in known for place in zip(*(column.tolist() for column in found), strict=True)], dtype=np.bool_)
-    return found.at(new)
 
 
 def _unchanged(was: pa.Table, now: pa.Table) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -230,11 +249,13 @@ def _numbered(rows: pa.Table, numbers: NDArray[np.int32]) -> pa.Table:
     return rows.append_column("number", pa.array(numbers)).select(SIGNED)
 
 
-def _met(rows: Ints) -> tuple[Ints, Ints]:
-    """The different ones of rows by number, in order, and where among them each stands."""
-    there = np.zeros(rows.max(initial=-1) + 1, dtype=np.bool_)
-    there[rows] = True
-    return np.flatnonzero(there), (np.cumsum(there) - 1)[rows]
+def _met(links: Links) -> Ints:
+    """The rows that are linked to some other, in order."""
+    rows = links.places.rows, links.pairs.ones, links.pairs.others
+    there = np.zeros(max(int(each.max(initial=-1)) for each in rows) + 1, dtype=np.bool_)
+    for each in rows:
+        there[each] = True
+    return np.flatnonzero(there)
 
 
 def _in_order(rows: pa.Table) -> Order:
@@ -243,7 +264,7 @@ def _in_order(rows: pa.Table) -> Order:
     order = pc.sort_indices(keyed, [("own", "ascending"), ("question_id", "ascending"), ("discipline", "ascending")]).to_numpy()
     places = np.empty(len(order), dtype=np.int64)
     places[order] = np.arange(len(order))
-    return Order(rows.select(["question_id", "discipline"]).take(pa.array(order)), pc.sum(reference).as_py() or 0, places)
+    return Order(rows.select(["question_id", "discipline", "bits"]).take(pa.array(order)), pc.sum(reference).as_py() or 0, places)
 
 
 def _numbers(met: Ints, order: Order) -> Ints:
@@ -253,26 +274,44 @@ def _numbers(met: Ints, order: Order) -> Ints:
     return numbers
 
 
-def _by_number(dropped: dict[int, Dropped], numbers: Ints) -> dict[int, Dropped]:
+def _by_number(links: Links, numbers: Ints) -> Links:
+    places, pairs = links
+    return Links(places._replace(rows=numbers[places.rows]), pairs._replace(ones=numbers[pairs.ones], others=numbers[pairs.others]))
+
+
+def _dropped_by_number(dropped: dict[int, Dropped], numbers: Ints) -> dict[int, Dropped]:
     return {int(numbers[one]): drop._replace(kept=int(numbers[drop.kept])) for one, drop in dropped.items()}
 
 
 def _before(connection: duckdb.DuckDBPyConnection, met: Ints, order: Order) -> dict[int, Dropped]:
+    """What some rows were dropped for."""
     found = connection.execute("from dropped").fetchnumpy()
-    one, kept = (order.places[np.searchsorted(met, found[name])].tolist() for name in ("number", "kept"))
-    told = zip(kept, found["kind"].tolist(), found["jaccard"].tolist(), strict=True)
+    known = np.isin(found["number"], met)
+    one, kept = (order.places[np.searchsorted(met, found[name][known])].tolist() for name in ("number", "kept"))
+    told = zip(kept, found["kind"][known].tolist(), found["jaccard"][known].tolist(), strict=True)
     return dict(zip(one, map(Dropped._make, told), strict=True))
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, numbers: Ints) -> pa.Table:
-    """Number, id, discipline and text key of stored rows."""
+def _rows(connection: duckdb.DuckDBPyConnection, numbers: Ints, columns: Sequence[str]) -> pa.Table:
+    """Stored rows, by number, in no order."""
     with _given(connection, pa.table({"number": pa.array(numbers, pa.int32())})):
-        named = "select number, question_id, discipline, text_key from signed semi join given using (number)"
-        return connection.execute(named).to_arrow_table()
+        return connection.execute(f"select {', '.join(columns)} from signed semi join given using (number)").to_arrow_table()
 
 
-def _table(places: Places) -> pa.Table:
-    return pa.table({"kind": pa.array(places.kinds), "key": pa.array(places.keys), "number": pa.array(places.rows, pa.int32())})
+def _links(connection: duckdb.DuckDBPyConnection) -> Links:
+    """How rows were linked."""
+    found = connection.execute("from shared").fetchnumpy()
+    pairs = connection.execute("from alike").fetchnumpy()
+    places = Places(np.asarray(found["kind"]), np.asarray(found["key"]), np.asarray(found["number"], dtype=np.int64))
+    rows = (np.asarray(pairs[name], dtype=np.int64) for name in ("one", "other"))
+    return Links(places, Pairs(np.asarray(pairs["kind"]), np.asarray(pairs["key"]), *rows))
+
+
+def _link(connection: duckdb.DuckDBPyConnection, links: Links) -> None:
+    (kinds, keys, rows), pairs = links
+    _insert(connection, "shared", pa.table([kinds, keys, pa.array(rows, pa.int32())], names=["kind", "key", "number"]))
+    ones, others = (pa.array(each, pa.int32()) for each in (pairs.ones, pairs.others))
+    _insert(connection, "alike", pa.table([pairs.kinds, pairs.keys, ones, others], names=["kind", "key", "one", "other"]))
 
 
 def _keep(connection: duckdb.DuckDBPyConnection, dropped: dict[int, Dropped]) -> None:

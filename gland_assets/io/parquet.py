@@ -17,6 +17,9 @@ from gland_assets.core.state import PartitionMeta
 from gland_assets.io.durable import replacing
 from gland_assets.io.stored_schemas import STORED
 
+UNIQUE = {"question_id", "answer_id", "text", "text_hash"}
+"""Columns of text that hardly repeat anything within a partition: a dictionary of them is made in vain, and read more slowly."""
+
 META_KEY = b"gland"
 """Under which a file's footer says what it is."""
 
@@ -70,7 +73,7 @@ def write_parquet(path: Path, table: pa.Table, meta: bytes | None = None) -> Non
         pq.write_table(
             table, file,
             compression={name: "none" if name in hashes else "zstd" for name in leaves},
-            use_dictionary=[name for name, kind in leaves.items() if pa.types.is_string(kind)],
+            use_dictionary=[name for name, kind in leaves.items() if pa.types.is_string(kind) and name not in UNIQUE],
             write_statistics=[name for name in leaves if name not in hashes],
         )  # fmt: skip
 

@@ -66,7 +66,8 @@ def _sign(project: Project, partitions: Partitions) -> None:
         upstream = {ROWS: rows.content_hash}
         wanted = fingerprint(made_by, upstream)
         if signed is None or signed.fingerprint != wanted:
-            table = signature_table(compared_texts(partitions, f"{REFERENCE}{name}", project.dedup.over), project.dedup)
+            slug = f"{REFERENCE}{name}"
+            table = signature_table(slug, compared_texts(partitions, slug, project.dedup.over), project.dedup)
             meta = PartitionMeta(SIGNATURES, name, wanted, table_hash(table), canonical(made_by), upstream, usd="0")
             partitions.write(SIGNATURES, name, table, meta)
 

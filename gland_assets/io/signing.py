@@ -21,17 +21,19 @@ from gland_assets.io.texts import compared_texts, texts_of
 
 def sign_questions(partitions: Partitions, slug: str, settings: Dedup) -> tuple[pa.Table, str]:
     """The signatures of a discipline as they are stored, and their content hash. Raises as `Partitions.rows`."""
-    signed = signature_table(compared_texts(partitions, slug, settings.over), settings)
+    signed = signature_table(slug, compared_texts(partitions, slug, settings.over), settings)
     return signed, table_hash(signed.select(CONTENT[Signature]))
 
 
-def signature_table(questions: pa.Table, settings: Dedup) -> pa.Table:
-    """Text hash, MinHash signature and band keys of every question that has a text. `questions` has question_id, discipline and text."""
-    asked = questions.filter(questions["text"].is_valid()) if questions["text"].null_count else questions
+def signature_table(slug: str, texts: pa.Table, settings: Dedup) -> pa.Table:
+    """Text hash, MinHash signature, band keys and bitmap of all texts of a discipline, or reference, as texts.compared_texts gives them."""
+    asked = texts.filter(texts["text"].is_valid()) if texts["text"].null_count else texts
     signed = sign(texts_of(asked["text"]), settings)
     hashes = _hexadecimal(signed.text_hashes)
     numbers = [_numbers(values, signed.worded) for values in (signed.signatures, signed.bands)]
-    return pa.table([asked["question_id"], asked["discipline"], hashes, *numbers], schema=STORED["signatures"])
+    words, begins = signed.bitmaps
+    bitmaps = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(asked), [None, pa.py_buffer(begins * 8), pa.py_buffer(words)])
+    return pa.table([asked["question_id"], pa.repeat(slug, len(asked)), hashes, *numbers, bitmaps], schema=STORED["signatures"])
 
 
 def _hexadecimal(hashes: list[bytes]) -> pa.StringArray:

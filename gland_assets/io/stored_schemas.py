@@ -45,7 +45,7 @@ STORED: dict[str, pa.Schema] = {
         request_key=TEXT, made_at=TIME, failure=FAILURE,
     ),
     "signatures": _schema(
-        question_id=TEXT, discipline=TEXT, text_hash=TEXT, signature=pa.large_binary(), bands=pa.large_binary()
+        question_id=TEXT, discipline=TEXT, text_hash=TEXT, signature=pa.large_binary(), bands=pa.large_binary(), bitmap=pa.large_binary()
     ),
     "contamination": _schema(
         question_id=TEXT, discipline=TEXT, part=TEXT, benchmark=TEXT, split=TEXT, item_id=TEXT, items=INT, share=pa.float64(), ngram=INT,

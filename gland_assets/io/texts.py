@@ -10,7 +10,7 @@ from gland_assets.core.levels import REFERENCE
 from gland_assets.core.texts import Ints, Texts
 from gland_assets.io.partitions import Partitions
 
-SIGNED = ["question_id", "discipline", "text"]
+COMPARED = ["question_id", "text"]
 """The columns that signatures are made from."""
 
 _APART = pa.scalar("\n\n", pa.large_string())
@@ -22,23 +22,23 @@ def is_reference(slug: str) -> bool:
 
 
 def compared_texts(partitions: Partitions, slug: str, over: str) -> pa.Table:
-    """The texts that a discipline's questions, or a reference's rows, are compared by, null where there is none, with id and discipline.
+    """The texts that a discipline's questions, or a reference's rows, are compared by, null where there is none, each with its question_id.
 
     Raises WarehouseError when a partition cannot be read or was not made.
     """
     if is_reference(slug):
         return _of_reference(partitions, slug, over)
     if over != "both":
-        return partitions.columns(over, slug, SIGNED)
-    return _joined(partitions.columns("questions", slug, SIGNED), partitions.columns("answers", slug, ("question_id", "text")))
+        return partitions.columns(over, slug, COMPARED)
+    return _joined(*(partitions.columns(asset, slug, COMPARED) for asset in ("questions", "answers")))
 
 
 def _of_reference(partitions: Partitions, slug: str, over: str) -> pa.Table:
-    rows = partitions.columns("references", slug.removeprefix(REFERENCE), [*SIGNED, *([] if over == "questions" else ["answer"])])
+    rows = partitions.columns("references", slug.removeprefix(REFERENCE), [*COMPARED, *([] if over == "questions" else ["answer"])])
     if over == "questions":
         return rows
-    answers = rows.select(["question_id", "discipline", "answer"]).rename_columns(SIGNED)
-    return _joined(rows.select(SIGNED), answers) if over == "both" else answers
+    answers = rows.select(["question_id", "answer"]).rename_columns(COMPARED)
+    return _joined(rows.select(COMPARED), answers) if over == "both" else answers
 
 
 def _joined(asked: pa.Table, answered: pa.Table) -> pa.Table:
@@ -46,7 +46,7 @@ def _joined(asked: pa.Table, answered: pa.Table) -> pa.Table:
     at = pc.index_in(asked["question_id"], value_set=answered["question_id"].combine_chunks())
     # Wide: of the narrow kind nothing is taken from a column of more than 2 GiB.
     texts, answers = (table["text"].cast(pa.large_string()) for table in (asked, answered))
-    return asked.set_column(2, "text", pc.binary_join_element_wise(texts, answers.take(at), _APART))
+    return asked.set_column(1, "text", pc.binary_join_element_wise(texts, answers.take(at), _APART))
 
 
 def texts_of(column: pa.ChunkedArray | pa.Array) -> Texts:
@@ -74,14 +74,15 @@ class StoredTexts:
         self._which = named.indices.to_numpy()
         self._grouped = np.argsort(self._which, kind="stable")
         self._begins = np.searchsorted(self._which[self._grouped], np.arange(len(self._slugs) + 1))
-        self._read: dict[int, dict[int, str]] = {}
+        self._read: dict[int, pa.Array] = {}
 
     def __call__(self, row: int) -> str:
         """The text of a row, by number. Raises WarehouseError when the partition cannot be read."""
         which = int(self._which[row])
         if which not in self._read:
-            self._read[which] = dict(zip(self._rows(which).tolist(), self._of(which).to_pylist(), strict=True))
-        return self._read[which][row]
+            self._read[which] = self._of(which)
+        text: str = self._read[which][int(np.searchsorted(self._rows(which), row))].as_py()
+        return text
 
     def all(self) -> Texts:
         """The texts of all rows, in order. Raises as when called."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from random import Random
@@ -11,13 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gland_assets.core import near
+from gland_assets.core import near as near_module
+from gland_assets.core.bitmaps import Sieve
+from gland_assets.core.dedup import sign
 from gland_assets.core.likeness import Likeness
-from gland_assets.core.near import LOOKED_AT, Change, Dropped, look_again
+from gland_assets.core.links import Links, Pairs, Relinked, linked, relinked
+from gland_assets.core.near import LOOKED_AT, Alike, Change, Dropped, look_again
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
-from gland_assets.core.shares import Shares, shared_places
-from tests.duplicates import Entry, as_rows, expected, found, held, place, publishable
+from gland_assets.core.shares import REFERENCE_BAND, Places, Shares, shared_places
+from gland_assets.core.texts import Ints, Texts
+from tests.duplicates import Entry, as_rows, expected, found, held, place, publishable, sieved
 
 DEDUP = Dedup(threshold=0.6, ngram=1)
 Rows = dict[str, Entry]
@@ -29,7 +34,7 @@ class Noted(Likeness):
     def __init__(self, rows: Sequence[Entry], dedup: Dedup) -> None:
         self.read: set[str] = set()
         self.compared = 0
-        super().__init__(lambda at: self.text(rows[at]), dedup)
+        super().__init__(lambda at: self.text(rows[at]), sieved([row.text for row in rows], dedup), dedup)
 
     def first(self, one: int, others: Collection[int]) -> tuple[int, float] | None:
         self.compared += len(others)
@@ -40,6 +45,11 @@ class Noted(Likeness):
         return row.text
 
 
+NONE = np.zeros(0, dtype=np.int64)
+KINDS, KEYS = NONE.astype(np.uint8), NONE.astype(np.uint64)
+NO_LINKS = Links(Places(KINDS, KEYS, NONE), Pairs(KINDS, KEYS, NONE, NONE))
+
+
 class World:
     """Rows that change step by step, with the duplicates that stand after each."""
 
@@ -47,31 +57,61 @@ class World:
         self.rows: Rows = {}
         self.dropped: dict[str, Duplicate] = {}
         self.dedup = dedup
+        self.numbers: dict[str, int] = {}
+        self.links = NO_LINKS
 
     def step(self, after: Rows) -> tuple[Noted, set[str]]:
         """Go over to other rows; what was compared, and what was looked at. Holds the law."""
         before, now = publishable(self.rows.values()), publishable(after.values())
-        kept = [row for row in before if row in now]
-        versions = [*kept, *(row for row in before if row not in now), *(row for row in now if row not in before)]
-        then = np.arange(len(versions)) < len(before)
-        at_now = (np.arange(len(versions)) < len(kept)) | ~then
+        left, came = ([row for row in some if row not in others] for some, others in ((before, now), (now, before)))
+        changed = self.relinked(left, came, now)
+        near = changed.around(self.of([*left, *came]))
         order = sorted({place(row): row for row in (*before, *now)}.values(), key=place)
+        ranks = np.zeros(len(self.numbers), dtype=np.int64)
+        ranks[self.of(order)] = np.arange(len(order))
         rank = {row.question_id: at for at, row in enumerate(order)}
-        places = shared_places(held(versions, self.dedup))
-        rows = np.array([rank[row.question_id] for row in versions], dtype=np.int64)[places.rows]
-        shares = Shares(places._replace(rows=rows), len(order), then[places.rows], at_now[places.rows])
-        changed = frozenset(rank[row.question_id] for row in versions[len(kept) :])
+        places, pairs = near.links
+        shares = Shares(places._replace(rows=ranks[places.rows]), len(order), near.places_then, near.places_now)
+        then, at_now = (Alike.of(ranks[pairs.ones[holds]], ranks[pairs.others[holds]]) for holds in (near.pairs_then, near.pairs_now))
+        touched = frozenset(rank[row.question_id] for row in (*left, *came))
         stood = {rank[one]: Dropped(rank[row.kept_id], row.kind, row.jaccard) for one, row in self.dropped.items()}
         texts = [next((new for new in now if new.question_id == row.question_id), row) for row in order]
         likeness = Noted(texts, self.dedup)
-        outcomes = look_again(Change(shares, sum(row.reference for row in order), changed, stood), likeness)
-        assert changed <= outcomes.keys()
+        outcomes = look_again(Change(shares, then, at_now, sum(row.reference for row in order), touched, stood), likeness)
+        assert touched <= outcomes.keys()
         stands = {at: row for at, row in stood.items() if at not in outcomes} | {at: row for at, row in outcomes.items() if row}
         told = as_rows(texts, stands)
-        self.rows, self.dropped = after, {row.question_id: row for row in told}
-        assert told == expected(after.values(), self.dedup, near.LOOKED_AT)
+        self.rows, self.dropped, self.links = after, {row.question_id: row for row in told}, changed.now
+        assert told == expected(after.values(), self.dedup, near_module.LOOKED_AT)
         assert told == found(after.values(), self.dedup)
         return likeness, {order[at].question_id for at in outcomes}
+
+    def relinked(self, left: list[Entry], came: list[Entry], now: list[Entry]) -> Relinked:
+        """The links after the step, which are those that are found from nothing."""
+        numbers, new = self.of(now), self.of(came)
+        at, references = np.zeros((2, len(self.numbers)), dtype=np.int64)
+        at[numbers], references[numbers] = np.arange(len(now)), [row.reference for row in now]
+        sieve = Sieve(sign(Texts.of([row.text for row in now]), self.dedup).bitmaps, self.dedup.threshold, at)
+        met = shared_places(held(now, self.dedup))
+        met = met._replace(rows=numbers[met.rows])
+        changed = relinked(self.links, self.of(left), new, met, references > 0, sieve, near_module.LOOKED_AT)
+        assert told(changed.now, references) == told(linked(met, references > 0, sieve, near_module.LOOKED_AT), references)
+        return changed
+
+    def of(self, rows: list[Entry]) -> Ints:
+        """The numbers of rows, which they keep."""
+        return np.array([self.numbers.setdefault(row.question_id, len(self.numbers)) for row in rows], dtype=np.int64)
+
+
+def told(links: Links, references: Ints) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """Links in order, of buckets in which somebody meets another: in a reference's, a reference."""
+    places, pairs = links
+    held: defaultdict[tuple[int, ...], set[tuple[int, int]]] = defaultdict(set)
+    for kind, key, row in zip(*(column.tolist() for column in places), strict=True):
+        held[kind, key].add((references[row], row))
+    met = {at: rows for at, rows in held.items() if len({of for of, _ in rows} if at[0] >= REFERENCE_BAND else rows) > 1}
+    two = [(kind, key, *sorted(pair)) for kind, key, *pair in zip(*(column.tolist() for column in pairs), strict=True)]
+    return sorted((*at, row) for at, rows in met.items() for _, row in rows), sorted(two)
 
 
 def entry(number: int, words: str, keys: Sequence[int], discipline: str = "d", publishable: bool = True) -> Entry:
@@ -82,8 +122,8 @@ def entry(number: int, words: str, keys: Sequence[int], discipline: str = "d", p
 def bound(request: pytest.FixtureRequest) -> Iterator[None]:
     """So low a bound that most buckets are over it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(near, "LOOKED_AT", request.param)
-        patch.setattr(near, "TOGETHER", 2)
+        patch.setattr(near_module, "LOOKED_AT", request.param)
+        patch.setattr(near_module, "TOGETHER", 2)
         yield
 
 
@@ -147,10 +187,11 @@ def test_what_comes_behind_a_full_bucket_has_nobody_look_again() -> None:
     world.step(held)
     noted, looked_at = world.step({row.question_id: row for row in rows})
     assert looked_at == {f"q{LOOKED_AT + 10:05}"}
-    assert noted.read == {f"q{n:05}" for n in (*range(LOOKED_AT), LOOKED_AT + 10)}
+    assert noted.compared == LOOKED_AT and noted.read == set()  # by their bitmaps they are unlike
 
 
-def test_a_row_that_stays_is_compared_with_the_changed_one_alone() -> None:
+def test_a_row_that_stays_is_compared_with_the_changed_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_module, "LOOKED_AT", 8)
     rows = [entry(n, f"only{n} of{n}", (1,)) for n in range(40)]
     world = World()
     world.step({row.question_id: row for row in rows[1:]})
@@ -158,7 +199,18 @@ def test_a_row_that_stays_is_compared_with_the_changed_one_alone() -> None:
     assert looked_at == {row.question_id for row in rows}  # each sees the new one
     assert noted.compared == 39
     noted, _ = world.step({row.question_id: row for row in rows[1:]})
-    assert noted.compared == 0  # one went for which none was dropped
+    assert noted.compared == 31  # those that saw the first eight see another now
+
+
+def test_where_few_share_a_bucket_none_is_looked_at_but_what_may_be_alike() -> None:
+    rows = [entry(n, f"only{n} of{n}", (1,)) for n in range(40)]
+    like = entry(40, "only7 of7 more", (1,))
+    world = World()
+    world.step({row.question_id: row for row in (*rows[1:], like)})
+    noted, looked_at = world.step({row.question_id: row for row in (*rows, like)})
+    assert looked_at == {"q00000"} and noted.compared == 0
+    noted, looked_at = world.step({row.question_id: row for row in (*rows[:7], *rows[8:], like)})
+    assert looked_at == {"q00007", "q00040"} and world.dropped == {}
 
 
 def test_when_the_kept_one_goes_the_next_that_was_seen_before_takes_its_place() -> None:
@@ -183,4 +235,5 @@ def test_what_shares_nothing_with_the_change_is_neither_asked_for_nor_read() -> 
 
 
 def test_nothing_changed_asks_for_nothing() -> None:
-    assert look_again(Change(Shares(shared_places(held([], DEDUP)), 0), 0, frozenset(), {}), Noted([], DEDUP)) == {}
+    nothing = Alike.of(*np.zeros((2, 0), dtype=np.int64))
+    assert look_again(Change(Shares(NO_LINKS.places, 0), nothing, nothing, 0, frozenset(), {}), Noted([], DEDUP)) == {}

@@ -231,7 +231,7 @@ def test_references_stand_beside_and_are_signed(tmp_path: Path) -> None:
     held = partitions.rows(ROWS, "gsm8k")
     assert [(row["discipline"], row["text"]) for row in held] == [("reference:gsm8k", "Why is it so?"), ("reference:gsm8k", "How?")]
     signed = partitions.columns(SIGNATURES, "gsm8k", STORED["signatures"].names)
-    assert signed.equals(signature_table(partitions.columns(ROWS, "gsm8k", ["question_id", "discipline", "text"]), project.dedup))
+    assert signed.equals(signature_table("reference:gsm8k", partitions.columns(ROWS, "gsm8k", ["question_id", "text"]), project.dedup))
     assert {("references", "gsm8k"), ("reference_signatures", "gsm8k")} == partitions.metas().keys()
 
     before = partitions.path(SIGNATURES, "gsm8k").read_bytes()

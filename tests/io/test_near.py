@@ -66,7 +66,7 @@ def refer(folder: Path, name: str, texts: Sequence[str], dedup: Dedup = DEDUP) -
     given = [{"question_id": one, "discipline": slug, "text": text, "answer": text[::-1]} for one, text in zip(ids, texts, strict=True)]
     content = digest("reference", dedup.over, texts)
     partitions.write("references", name, given, PartitionMeta("references", name, content, content, "{}"))
-    signed = signature_table(compared_texts(partitions, slug, dedup.over), dedup)
+    signed = signature_table(slug, compared_texts(partitions, slug, dedup.over), dedup)
     partitions.write("reference_signatures", name, signed, PartitionMeta("reference_signatures", name, content, content, "{}"))
     return [
         Entry(one, slug, text, text_hash(text), keys_of(bands))
@@ -345,7 +345,7 @@ minhash.compute_duplicates(PROJECT, minhash.Partitions(folder))
 """
 
 
-@pytest.mark.parametrize("place", ["settle_changed", "_sign_off", "write"])
+@pytest.mark.parametrize("place", ["settle_changed", "sign_off", "write"])
 def test_a_build_killed_anywhere_leaves_the_next_one_right(tmp_path: Path, place: str) -> None:
     assert_right_after_a_change(tmp_path, 0)
     made = near_pair(tmp_path, 1)

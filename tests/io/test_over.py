@@ -65,7 +65,7 @@ def refer(partitions: Partitions, pairs: Iterable[Pair], dedup: Dedup) -> dict[s
     given = [{"question_id": one, "discipline": "reference:r", "text": asked, "answer": told} for one, (asked, told) in held.items()]
     content = digest(sorted(held))
     partitions.write("references", "r", given, PartitionMeta("references", "r", content, content, "{}"))
-    signed = signature_table(compared_texts(partitions, "reference:r", dedup.over), dedup)
+    signed = signature_table("reference:r", compared_texts(partitions, "reference:r", dedup.over), dedup)
     partitions.write("reference_signatures", "r", signed, PartitionMeta("reference_signatures", "r", content, content, "{}"))
     return held
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,14 +31,15 @@ SCHEMA = pa.schema([("name", pa.string()), ("held", pa.large_binary()), ("count"
 @settings(max_examples=100, deadline=None)
 @given(st.lists(TEXTS, max_size=8), st.sampled_from([Dedup(), Dedup(num_perm=6, bands=2, rows=3, ngram=1, seed=4)]))
 def test_every_question_with_a_text_is_signed_as_core_signs_it(texts: list[str | None], dedup: Dedup) -> None:
-    questions = pa.table(
-        {"question_id": [f"q{n}" for n in range(len(texts))], "discipline": ["logic"] * len(texts), "text": pa.array(texts, pa.string())}
-    )
-    table = signature_table(questions, dedup)
+    questions = pa.table({"question_id": [f"q{n}" for n in range(len(texts))], "text": pa.array(texts, pa.string())})
+    table = signature_table("logic", questions, dedup)
     assert table.schema == STORED["signatures"]
     found = [signature_from(row) for row in table.to_pylist()]
     asked = [(f"q{n}", text) for n, text in enumerate(texts) if text is not None]
     signed = sign(Texts.of([text for _, text in asked]), dedup)
+    words, begins = signed.bitmaps
+    bitmaps = [words[begin:end].tobytes() for begin, end in pairwise(begins)]
+    assert [row.bitmap for row in found] == bitmaps
     for (identity, text), row, worded, values, keys in zip(asked, found, signed.worded, signed.signatures, signed.bands, strict=True):
         assert (row.question_id, row.discipline, row.text_hash) == (identity, "logic", text_hash(text))
         assert row.signature == (values.tobytes() if worded else b"")
