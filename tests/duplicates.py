@@ -133,4 +133,4 @@ def found(entries: Iterable[Entry], dedup: Dedup) -> list[Duplicate]:
 
 def sieved(texts: Sequence[str], dedup: Dedup) -> Sieve:
     """The sieve of texts."""
-    return Sieve(sign(Texts.of(texts), dedup).bitmaps, dedup.threshold)
+    return Sieve(sign(Texts.of(texts), dedup).bitmaps, dedup)

@@ -12,31 +12,37 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gland_assets.core.project import Dedup
 from gland_assets.core.texts import Ints, UInt32s, UInt64s
 
 LEAST_BITS = 1 << 9
 WIDER = np.array([128, 256, 512])
 """A text of more shingles than these has twice, four and eight times as many bits."""
 
+HEAD = 32  # bits of a count
+OVER = ("questions", "answers", "both")
 PAIRS = 1 << 15  # looked at together: their bitmaps stay in the cache
 ROUNDING = 1e-6
 
 
 class Bitmaps(NamedTuple):
-    """One row a text: `words[begins[i]]` is how many shingles it has, repeats included; what follows up to `begins[i + 1]` are its bits."""
+    """One row a text: in `words[begins[i]]` the lower 32 bits say how many shingles it has, repeats included, the higher ones how texts are
+    compared of which it is a bitmap; what follows up to `begins[i + 1]` are its bits.
+    """
 
     words: UInt64s
     begins: Ints
 
     @classmethod
-    def of(cls, hashes: UInt32s, counts: Ints) -> Bitmaps:
+    def of(cls, hashes: UInt32s, counts: Ints, settings: Dedup) -> Bitmaps:
         """Of texts that have `counts` of these shingles in turn, given by hash."""
         widths = LEAST_BITS << np.searchsorted(WIDER, counts)
         firsts = np.cumsum(widths) - widths
         marked = np.zeros(widths.sum(), dtype=np.uint8)
         marked[np.repeat(firsts, counts) + (hashes & np.repeat(widths - 1, counts).astype(np.uint32))] = 1
         bits = np.packbits(marked, bitorder="little").view("<u8")
-        return cls(np.insert(bits, firsts >> 6, counts.astype(np.uint64)), np.concatenate([[0], np.cumsum((widths >> 6) + 1)]))
+        heads = (counts | _way(settings) << HEAD).view(np.uint64)
+        return cls(np.insert(bits, firsts >> 6, heads), np.concatenate([[0], np.cumsum((widths >> 6) + 1)]))
 
     @classmethod
     def joined(cls, parts: Sequence[Bitmaps]) -> Bitmaps:
@@ -47,12 +53,15 @@ class Bitmaps(NamedTuple):
 
 
 class Sieve:
-    """What pairs of rows may be alike, by their bitmaps. Of two unlike in length, the bits of the longer are laid on one another."""
+    """What pairs of rows may be alike, by their bitmaps. Of two unlike in length, the bits of the longer are laid on one another.
 
-    def __init__(self, bitmaps: Bitmaps, threshold: float, at: Ints | None = None) -> None:
+    Where a bitmap is of other shingles, or of other texts, than those that are compared, no pair is held back.
+    """
+
+    def __init__(self, bitmaps: Bitmaps, settings: Dedup, at: Ints | None = None) -> None:
         """Row r has the bitmap `at[r]`, or r."""
         words, begins = bitmaps
-        self._threshold, self._at = threshold, at
+        self._threshold, self._at = settings.threshold, at
         self._widths = np.diff(begins) - 1
         self._which = np.zeros(len(self._widths), dtype=np.int64)  # of those of one width
         self._kinds: dict[int, _Rows] = {}
@@ -61,7 +70,7 @@ class Sieve:
             self._which[of] = np.arange(len(of))
             whole = len(of) == len(self._widths)  # as in most cases
             rows = words.reshape(-1, width + 1) if whole else words[begins[of, None] + np.arange(width + 1)]
-            self._kinds[width] = _Rows.of(rows)
+            self._kinds[width] = _Rows.of(rows, _way(settings))
 
     def passing(self, ones: Ints, others: Ints) -> NDArray[np.bool_]:
         """Of pairs of rows, those that may reach the threshold."""
@@ -94,17 +103,23 @@ class Sieve:
 
 
 class _Rows(NamedTuple):
-    """Bitmaps of one width, how many bits are set in each, and how many shingles have none of their own."""
+    """Bitmaps of one width, how many bits are set in each, and how many shingles have none of their own. What is let through with any other
+    has all bits set and counts as without one.
+    """
 
     bits: UInt64s
     ones: Ints
     hidden: Ints
 
     @classmethod
-    def of(cls, rows: UInt64s) -> _Rows:
-        bits = np.ascontiguousarray(rows[:, 1:])
+    def of(cls, rows: UInt64s, way: int) -> _Rows:
+        bits, heads = np.ascontiguousarray(rows[:, 1:]), rows[:, 0].view(np.int64)
         ones = _ones(bits)
-        return cls(bits, ones, rows[:, 0].astype(np.int64) - ones)
+        hidden = (heads & ((1 << HEAD) - 1)) - ones
+        others = heads >> HEAD != way
+        if others.any():
+            bits[others], ones[others], hidden[others] = ~np.uint64(0), 0, 0
+        return cls(bits, ones, hidden)
 
     def take(self, at: Ints) -> _Rows:
         return _Rows(self.bits.take(at, axis=0), self.ones.take(at), self.hidden.take(at))
@@ -114,8 +129,13 @@ class _Rows(NamedTuple):
         if self.bits.shape[1] == width:
             return self
         bits = np.bitwise_or.reduce(self.bits.reshape(len(self.bits), self.bits.shape[1] // width, width), axis=1)
-        ones = _ones(bits)
+        ones = np.where(self.ones, _ones(bits), 0)
         return _Rows(bits, ones, self.hidden + self.ones - ones)
+
+
+def _way(settings: Dedup) -> int:
+    """What is compared: which shingles, of which texts."""
+    return settings.ngram << 2 | OVER.index(settings.over)
 
 
 def _ones(bits: UInt64s) -> Ints:

@@ -183,7 +183,7 @@ def _signed(texts: Texts, settings: Dedup) -> tuple[list[bytes], NDArray[np.bool
         parts = lowered.parts()
         hashes += _digests(lowered, parts)
         shingled, counts = shingle_hashes(parts, settings.ngram)
-        bitmaps.append(Bitmaps.of(shingled, counts))
+        bitmaps.append(Bitmaps.of(shingled, counts, settings))
         filled = np.flatnonzero(counts)
         if len(filled):
             worded[first + filled] = True

@@ -34,7 +34,7 @@ class Pairs(NamedTuple):
 
 
 class Links(NamedTuple):
-    """Rows in buckets of texts, and of bands with too many rows for pairs; and pairs of rows of all other buckets of bands."""
+    """Rows in buckets of texts, and of bands with too many rows for pairs; of all other buckets of bands the pairs that may be alike."""
 
     places: Places
     pairs: Pairs

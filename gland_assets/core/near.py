@@ -199,7 +199,8 @@ class _Pass:
     def _tell(self, one: int, buckets: Iterable[int]) -> None:
         """Have looked at whoever can see the row, as it was or as it is."""
         was = self.alike_then.get(one, set()) if one not in self.before else set()
-        self._queue(sorted(was.union(self.alike_now.get(one, ()) if self._now(one) is None else ())), one)
+        # Whoever is a pair with it only now may have seen it before as well, in a bucket that was crowded.
+        self._queue(sorted(was.union(self.alike_now.get(one, ()))), one)
         for key in buckets:
             if self.shares.of_texts(key):
                 if one in self._first(key):

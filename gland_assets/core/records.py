@@ -132,7 +132,7 @@ class Signature:
     text_hash: str
     signature: bytes  # little-endian uint32, one a permutation; none where there is no word
     bands: bytes  # little-endian uint64, one a band
-    bitmap: bytes  # little-endian uint64: how many shingles, then their bits
+    bitmap: bytes  # little-endian uint64: how many shingles, compared how, and their bits
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from gland_assets.core.errors import DamagedDatabase, DamagedPartition, WarehouseError
 from gland_assets.core.hashing import canonical
-from gland_assets.core.levels import REFERENCE
+from gland_assets.core.levels import RECIPE_VERSION, REFERENCE
 from gland_assets.core.near import LOOKED_AT
 from gland_assets.core.plan import Metas, dedup_fingerprint, dedup_recipe
 from gland_assets.core.project import Project
@@ -204,7 +204,7 @@ def _rule(project: Project) -> str:
     """What decides how rows are compared. Where it has changed, all are compared anew."""
     settings = asdict(project.dedup)
     del settings["rate"]  # of a check alone
-    return canonical({**dedup_recipe(project), **settings, "looked_at": LOOKED_AT})
+    return canonical({**dedup_recipe(project), **settings, "looked_at": LOOKED_AT, "signatures": RECIPE_VERSION["signatures"]})
 
 
 def _bring(connection: duckdb.DuckDBPyConnection, project: Project, partitions: Partitions, metas: Metas) -> Indexed:

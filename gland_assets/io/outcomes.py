@@ -66,11 +66,11 @@ def settle(rows: pa.Table, texts_of: TextsOf, settings: Dedup) -> Settled:
     signed = _numbered(rows, np.arange(len(rows), dtype=np.int32))
     compared = signed if pc.all(signed["publishable"]).as_py() else signed.filter(signed["publishable"])
     groups, references = _kept_apart(compared, settings)
-    sieve = Sieve(_bitmaps(compared), settings.threshold)
-    links = linked(_shared(compared, groups, references, settings), references, sieve, LOOKED_AT)
+    shared = _shared(compared, groups, references, settings)
+    links = linked(shared, references, Sieve(_bitmaps(compared), settings), LOOKED_AT)
     met = _met(links)
     order = _in_order(compared.take(pa.array(met)))
-    ranked = Sieve(_bitmaps(order.rows), settings.threshold)
+    ranked = Sieve(_bitmaps(order.rows), settings)
     ranks = np.empty(len(compared), dtype=np.int64)
     ranks[met] = order.places
     shares = Shares(links.places._replace(rows=ranks[links.places.rows]), len(met))
@@ -132,7 +132,7 @@ def _look_again(connection: duckdb.DuckDBPyConnection, gone: pa.Table, came: pa.
     then, now = (Alike.of(ranks[pairs.ones[held]], ranks[pairs.others[held]]) for held in (near.pairs_then, near.pairs_now))
     changed = frozenset(order.places[np.isin(met, left) | np.isin(met, new)].tolist())
     change = Change(shares, then, now, order.references, changed, _before(connection, met, order))
-    outcomes = look_again(change, Likeness(texts_of(order.rows), Sieve(_bitmaps(order.rows), settings.threshold), settings))
+    outcomes = look_again(change, Likeness(texts_of(order.rows), Sieve(_bitmaps(order.rows), settings), settings))
     _delete(connection, "dropped", np.concatenate([left, numbers[list(outcomes)]]))
     _keep(connection, _dropped_by_number({one: drop for one, drop in outcomes.items() if drop}, numbers))
     for table in ("shared", "alike"):
@@ -154,11 +154,11 @@ def _relinked(connection: duckdb.DuckDBPyConnection, left: Ints, came: pa.Table,
     order, at = np.argsort(owners, kind="stable"), np.searchsorted(numbers, met)
     begins = np.append(np.searchsorted(owners[order], met), len(owners))
     found = shared_places(Held(keys[order], begins, rows["text_key"].to_numpy()[at], groups[at], references[at]))
-    by_number = np.zeros((2, numbers.max(initial=-1) + 1), dtype=np.int64)
+    by_number = np.full((2, numbers.max(initial=-1) + 1), len(numbers), dtype=np.int64)  # no other is asked for
     by_number[:, numbers] = np.arange(len(numbers)), references
-    sieve = Sieve(_bitmaps(rows), settings.threshold, by_number[0])
+    sieve = Sieve(_bitmaps(rows), settings, by_number[0])
     new = came["number"].to_numpy().astype(np.int64)
-    return relinked(stood, left, new, found._replace(rows=met[found.rows]), by_number[1] > 0, sieve, LOOKED_AT)
+    return relinked(stood, left, new, found._replace(rows=met[found.rows]), by_number[1] == 1, sieve, LOOKED_AT)
 
 
 def _shared(rows: pa.Table, groups: UInt64s, references: NDArray[np.bool_], settings: Dedup) -> Places:

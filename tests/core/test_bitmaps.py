@@ -53,8 +53,8 @@ def test_rows_are_joined_and_found_by_place() -> None:
     whole = sign(Texts.of(texts), dedup).bitmaps
     joined = Bitmaps.joined(parts)
     assert joined.words.tolist() == whole.words.tolist() and joined.begins.tolist() == whole.begins.tolist()
-    assert [int(joined.words[at]) for at in joined.begins[:-1]] == [4, 0, 1, 5]
-    turned = Sieve(whole, dedup.threshold, np.array([3, 2, 1, 0]))
+    assert [divmod(int(joined.words[at]), 1 << 32) for at in joined.begins[:-1]] == [(8, 4), (8, 0), (8, 1), (8, 5)]
+    turned = Sieve(whole, dedup, np.array([3, 2, 1, 0]))
     assert turned.among(0, np.array([1, 2, 3])).tolist() == [3]
 
 
@@ -68,6 +68,17 @@ def test_texts_of_very_different_lengths_are_told_apart_and_those_of_near_length
     sizes = np.array([40, 64, 66, 130, 200, 260, 320])
     assert sieve.passing(one, other)[sizes[one] / sizes[other] >= 0.7].all()
     assert not sieve.passing(one, other)[sizes[one] / sizes[other] < 0.4].any()
+
+
+def test_bitmaps_of_other_shingles_hold_nothing_back() -> None:
+    texts = [" ".join(f"{word}{n}" for n in range(count)) for word in ("one", "other") for count in (30, 150, 320)]
+    dedup = Dedup(ngram=2)
+    one, other = np.triu_indices(len(texts), 1)
+    mixed = Bitmaps.joined([sign(Texts.of(texts[:3]), Dedup()).bitmaps, sign(Texts.of(texts[3:]), dedup).bitmaps])
+    passing = Sieve(mixed, dedup).passing(one, other)
+    assert passing[one < 3].all() and not passing[one >= 3].any()
+    for other_way in (Dedup(), Dedup(ngram=2, over="answers"), Dedup(ngram=2, over="both")):
+        assert Sieve(sign(Texts.of(texts), other_way).bitmaps, dedup).passing(one, other).all()
 
 
 def test_what_is_alike_to_the_threshold_itself_is_found() -> None:

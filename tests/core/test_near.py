@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from gland_assets.core import near as near_module
 from gland_assets.core.bitmaps import Sieve
 from gland_assets.core.dedup import sign
 from gland_assets.core.likeness import Likeness
-from gland_assets.core.links import Links, Pairs, Relinked, linked, relinked
+from gland_assets.core.links import Links, Pairs, Relinked, linked, losing, relinked
 from gland_assets.core.near import LOOKED_AT, Alike, Change, Dropped, look_again
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
@@ -64,6 +65,7 @@ class World:
         """Go over to other rows; what was compared, and what was looked at. Holds the law."""
         before, now = publishable(self.rows.values()), publishable(after.values())
         left, came = ([row for row in some if row not in others] for some, others in ((before, now), (now, before)))
+        self.of([*left, *came])
         changed = self.relinked(left, came, now)
         near = changed.around(self.of([*left, *came]))
         order = sorted({place(row): row for row in (*before, *now)}.values(), key=place)
@@ -87,28 +89,43 @@ class World:
         return likeness, {order[at].question_id for at in outcomes}
 
     def relinked(self, left: list[Entry], came: list[Entry], now: list[Entry]) -> Relinked:
-        """The links after the step, which are those that are found from nothing."""
-        numbers, new = self.of(now), self.of(came)
-        at, references = np.zeros((2, len(self.numbers)), dtype=np.int64)
-        at[numbers], references[numbers] = np.arange(len(now)), [row.reference for row in now]
-        sieve = Sieve(sign(Texts.of([row.text for row in now]), self.dedup).bitmaps, self.dedup.threshold, at)
-        met = shared_places(held(now, self.dedup))
-        met = met._replace(rows=numbers[met.rows])
-        changed = relinked(self.links, self.of(left), new, met, references > 0, sieve, near_module.LOOKED_AT)
-        assert told(changed.now, references) == told(linked(met, references > 0, sieve, near_module.LOOKED_AT), references)
+        """The links after the step, by what is known of a change; and they are those that are found from nothing."""
+        keys, copied = {key for row in came for key in row.bands}, {row.text_hash for row in came}
+        met = [row for row in now if keys.intersection(row.bands) or row.text_hash in copied]
+        sought = [row._replace(bands=[key for key in row.bands if key in keys]) for row in met]
+        lose = set(losing(self.links, self.of(left)).tolist())
+        sieve, references = self.known([row for row in now if row in met or self.numbers[row.question_id] in lose])
+        found = self.places(sought, met)
+        changed = relinked(self.links, self.of(left), self.of(came), found, references, sieve, near_module.LOOKED_AT)
+        sieve, references = self.known(now)
+        whole = linked(self.places(now, now), references, sieve, near_module.LOOKED_AT)
+        assert told(changed.now, references) == told(whole, references)
         return changed
+
+    def known(self, rows: list[Entry]) -> tuple[Sieve, NDArray[np.bool_]]:
+        """The sieve of these rows, by number, and which are references; of others nothing may be asked."""
+        at = np.full(len(self.numbers), len(rows))
+        at[self.of(rows)] = np.arange(len(rows))
+        references = np.zeros(len(self.numbers), dtype=np.bool_)
+        references[self.of(rows)] = [row.reference for row in rows]
+        return Sieve(sign(Texts.of([row.text for row in rows]), self.dedup).bitmaps, self.dedup, at), references
+
+    def places(self, rows: list[Entry], known: list[Entry]) -> Places:
+        """Where rows meet, by number."""
+        found = shared_places(held(rows, self.dedup))
+        return found._replace(rows=self.of(known)[found.rows])
 
     def of(self, rows: list[Entry]) -> Ints:
         """The numbers of rows, which they keep."""
         return np.array([self.numbers.setdefault(row.question_id, len(self.numbers)) for row in rows], dtype=np.int64)
 
 
-def told(links: Links, references: Ints) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+def told(links: Links, references: NDArray[np.bool_]) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
     """Links in order, of buckets in which somebody meets another: in a reference's, a reference."""
     places, pairs = links
-    held: defaultdict[tuple[int, ...], set[tuple[int, int]]] = defaultdict(set)
+    held: defaultdict[tuple[int, ...], set[tuple[bool, int]]] = defaultdict(set)
     for kind, key, row in zip(*(column.tolist() for column in places), strict=True):
-        held[kind, key].add((references[row], row))
+        held[kind, key].add((bool(references[row]), row))
     met = {at: rows for at, rows in held.items() if len({of for of, _ in rows} if at[0] >= REFERENCE_BAND else rows) > 1}
     two = [(kind, key, *sorted(pair)) for kind, key, *pair in zip(*(column.tolist() for column in pairs), strict=True)]
     return sorted((*at, row) for at, rows in met.items() for _, row in rows), sorted(two)
@@ -232,6 +249,31 @@ def test_what_shares_nothing_with_the_change_is_neither_asked_for_nor_read() -> 
     assert world.dropped["q00002"].kept_id == "q00001"
     noted, _ = world.step({row.question_id: row for row in (pair[1], *far)})  # the kept one goes
     assert world.dropped.keys() == {"q00004"} and noted.read == set()
+
+
+@pytest.mark.parametrize("unlike", [0, 62])
+def test_what_duplicated_a_row_of_a_bucket_that_was_crowded_hears_of_it(unlike: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one step the bucket falls to the bound, and the kept one of it duplicates another."""
+    monkeypatch.setattr(near_module, "LOOKED_AT", unlike + 2)
+    leader, kept, copy = entry(0, "a b c d", (2,)), entry(1, "a b c d e", (1, 2)), entry(2, "a b c d e f g", (1,))
+    others = [entry(10 + n, f"only{n} of{n}", (1,)) for n in range(unlike)]
+    world = World()
+    world.step({row.question_id: row for row in (kept, copy, entry(3, "u v w x y", (1,)), *others)})
+    assert {row.question_id: row.kept_id for row in world.dropped.values()} == {"q00002": "q00001"}
+    world.step({row.question_id: row for row in (leader, kept, copy, *others)})
+    assert {row.question_id: row.kept_id for row in world.dropped.values()} == {"q00001": "q00000"}
+
+
+def test_a_bucket_that_falls_to_the_bound_by_a_loss_alone_becomes_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_module, "LOOKED_AT", 2)
+    rows = [entry(0, "zz", (9,)), entry(1, "a b c d e", (1,)), entry(2, "a b c d e f", (1,)), entry(3, "u v w x y", (1,))]
+    world = World()
+    world.step({row.question_id: row for row in rows})
+    assert len(world.links.places.rows) == 3 and len(world.links.pairs.ones) == 0
+    world.step({row.question_id: row for row in rows[:3]})
+    assert len(world.links.places.rows) == 0 and len(world.links.pairs.ones) == 1
+    world.step({row.question_id: row for row in (rows[0], rows[2])})
+    assert world.dropped == {}
 
 
 def test_nothing_changed_asks_for_nothing() -> None:

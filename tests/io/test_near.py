@@ -197,7 +197,7 @@ def sign_again(folder: Path, slug: str, dedup: Dedup) -> None:
     Partitions(folder).write("signatures", slug, signed, PartitionMeta("signatures", slug, content, content, "{}"))
 
 
-@pytest.mark.parametrize("other", [Dedup(bands=17), Dedup(bands=9, rows=8), Dedup(num_perm=128, bands=64, rows=2)])
+@pytest.mark.parametrize("other", [Dedup(bands=17), Dedup(bands=9, rows=8), Dedup(num_perm=128, bands=64, rows=2), Dedup(ngram=1)])
 @pytest.mark.parametrize("across", [True, False])
 def test_disciplines_that_were_signed_alike_are_compared_whatever_is_declared_by_now(tmp_path: Path, other: Dedup, across: bool) -> None:
     logic = rows.made("logic", 8)
@@ -209,6 +209,30 @@ def test_disciplines_that_were_signed_alike_are_compared_whatever_is_declared_by
     project = replace(PROJECT, dedup=replace(other, across=across))
     compute_duplicates(project, Partitions(tmp_path))
     assert {row[4] for row in stands(tmp_path)} == {"exact", "near"}
+
+
+@pytest.mark.parametrize(("signed", "declared"), [(Dedup(ngram=5), Dedup(ngram=1)), (Dedup(), Dedup(over="answers"))])
+def test_what_was_signed_otherwise_is_compared_as_is_declared(tmp_path: Path, signed: Dedup, declared: Dedup) -> None:
+    """By the bands that it has: its bitmaps are of other shingles, or of other texts, and hold nothing back."""
+    made = rows.made("logic", 8)
+    words = [f"word{n}" for n in range(30)]
+    made = rows.with_question(made, 0, text=" ".join(words))
+    made = rows.with_question(made, 1, text=" ".join(f"other{n}" if n % 7 == 3 else word for n, word in enumerate(words)))
+    answers = list(made.answers)
+    answers[1] = replace(answers[1], text=f"{answers[0].text} So it is.")
+    made = replace(made, answers=tuple(answers))
+    rows.store(Partitions(tmp_path), made)
+    signed, dedup = (replace(one, num_perm=128, bands=128, rows=1) for one in (signed, declared))
+    sign_again(tmp_path, "logic", signed)
+    compute_duplicates(replace(PROJECT, dedup=dedup), Partitions(tmp_path))
+    texts = [row.text or "" for row in (made.answers if declared.over == "answers" else made.questions)]
+    entries = [
+        Entry(row["question_id"], "logic", text, row["text_hash"], keys_of(row["bands"]))
+        for row, text in zip(Partitions(tmp_path).rows("signatures", "logic"), texts, strict=True)
+    ]
+    found = expected(entries, dedup)
+    assert [row.kind for row in found] == ["near"]
+    assert [row[:2] for row in stands(tmp_path)] == [(row.question_id, row.kept_id) for row in found]
 
 
 def test_signatures_of_an_older_layout_wait_to_be_made_again(tmp_path: Path) -> None:
