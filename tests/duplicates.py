@@ -11,7 +11,7 @@ import numpy as np
 
 from gland_assets.core import near as module
 from gland_assets.core.bitmaps import Sieve
-from gland_assets.core.dedup import jaccard, shingles, sign
+from gland_assets.core.dedup import bucket_keys, jaccard, shingles, sign
 from gland_assets.core.likeness import Likeness
 from gland_assets.core.links import linked
 from gland_assets.core.near import Alike, Dropped, find
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
     discipline: str
     text: str
     text_hash: str
-    bands: Sequence[int] | UInt64s
+    bands: Sequence[int] | UInt64s  # keys of buckets
     publishable: bool = True
 
     @property
@@ -88,8 +88,9 @@ def near(one: Entry, others: Iterable[Entry], dedup: Dedup) -> Duplicate | None:
 
 
 def keys_of(bands: bytes) -> list[int]:
-    """Band keys as they are stored."""
-    found: list[int] = np.frombuffer(bands, dtype="<u8").tolist()
+    """The buckets that stored band keys stand for."""
+    keys = np.frombuffer(bands, dtype="<u4")
+    found: list[int] = bucket_keys(keys, np.arange(len(keys))).tolist()
     return found
 
 

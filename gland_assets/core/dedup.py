@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gland_assets.core.bitmaps import Bitmaps
 from gland_assets.core.project import Dedup
 from gland_assets.core.shingling import fmix32, shingle_hashes
-from gland_assets.core.texts import Ints, Texts, UInt32s, UInt64s, decoded, encoded, first_bytes, lower_beyond_ascii
+from gland_assets.core.texts import Ints, Keys, Texts, UInt32s, UInt64s, decoded, encoded, first_bytes, lower_beyond_ascii
 
 STRETCH = 1 << 19  # bytes of text signed at once
 TOGETHER = 1024  # pieces of texts permuted at once: with the next, half a megabyte at the most, which stays in the cache
@@ -142,17 +142,23 @@ def _least(hashes: UInt32s, counts: Ints, settings: Dedup) -> UInt32s:
     return least if len(least) == len(counts) else np.minimum.reduceat(least, firsts, axis=0)
 
 
-def band_keys(values: UInt32s, settings: Dedup) -> UInt64s:
-    """Band keys of signatures, shape (signatures, bands): a 64-bit hash of the band's number and its rows' values."""
-    keys = np.empty((len(values), settings.bands), dtype=np.uint64)
+def band_keys(values: UInt32s, settings: Dedup) -> UInt32s:
+    """Band keys of signatures, shape (signatures, bands): a 32-bit hash of the band's number and its rows' values."""
+    keys = np.empty((len(values), settings.bands), dtype=np.uint32)
     numbers = np.arange(1, settings.bands + 1, dtype=np.uint64)
     for begin in range(0, len(values), TOGETHER):
         used = values[begin : begin + TOGETHER, : settings.bands * settings.rows]
         mixed = numbers
         for row in range(settings.rows):
             mixed = _mix64(mixed ^ used[:, row :: settings.rows])
-        keys[begin : begin + TOGETHER] = mixed
+        keys[begin : begin + TOGETHER] = mixed >> np.uint64(32)
     return keys
+
+
+def bucket_keys(keys: Keys, bands: Ints | int) -> UInt64s:
+    """What the buckets are known by that band keys of these bands, numbered from 0, stand for: one 64-bit number each, evenly spread."""
+    told: UInt64s = keys.astype(np.uint64) | np.asarray(bands).astype(np.uint64) << np.uint64(32)
+    return _mix64(told)
 
 
 class Signed(NamedTuple):
@@ -161,7 +167,7 @@ class Signed(NamedTuple):
     text_hashes: list[bytes]
     worded: NDArray[np.bool_]
     signatures: UInt32s
-    bands: UInt64s
+    bands: UInt32s
     bitmaps: Bitmaps
 
 

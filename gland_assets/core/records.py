@@ -131,7 +131,7 @@ class Signature:
     discipline: str
     text_hash: str
     signature: bytes  # little-endian uint32, one a permutation; none where there is no word
-    bands: bytes  # little-endian uint64, one a band
+    bands: bytes  # little-endian uint32, one a band
     bitmap: bytes  # little-endian uint64: how many shingles, compared how, and their bits
 
 

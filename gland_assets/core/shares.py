@@ -1,17 +1,19 @@
 """Which rows share a band key or a text hash, found in array operations over all rows: only such rows are ever compared.
 
 A row stands in a bucket for each of its band keys and one for its text hash. A reference stands in buckets of its own kind, which every
-other row only looks into. Keys are 64 bits wide: of 10 million different texts, two have one key with a chance of 3 in a million.
+other row only looks into. A band key has 32 bits: of ten million texts some 12,000 pairs meet in a band by chance, and are told apart as
+any that are unlike. A text's key has 64: of ten million different ones, two have one key with a chance of 3 in a million.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gland_assets.core.texts import Ints, UInt64s, distinct
+from gland_assets.core.dedup import bucket_keys
+from gland_assets.core.texts import Ints, Keys, UInt32s, UInt64s, distinct
 
 BAND, TEXT, REFERENCE_BAND, REFERENCE_TEXT = range(4)
 """Kinds of buckets."""
@@ -24,14 +26,14 @@ SPARSE_BITS = 4  # tables that are nearly empty and in the cache: few keys are s
 
 
 class Held(NamedTuple):
-    """What rows are compared by, a row after the other: row i has the band keys `keys[begins[i] : begins[i + 1]]`."""
+    """What rows are compared by, a row after the other: row i has the keys `keys[begins[i] : begins[i + 1]]`."""
 
-    keys: UInt64s
+    keys: Keys  # of buckets; or the rows' band keys, where each has one for each band
     begins: Ints  # one more than rows
     texts: UInt64s
     groups: UInt64s  # rows of different groups are not compared
     references: NDArray[np.bool_]
-    bands: int = 1  # two keys are the same only when this many lie between them, or twice as many, and so on
+    bands: int = 0  # how many, where the keys are band keys
 
     def owners(self, at: Ints) -> Ints:
         """The rows whose keys stand there."""
@@ -70,15 +72,19 @@ def joined(*places: Places) -> Places:
 
 def shared_places(held: Held) -> Places:
     """Where two or more rows meet, of which one at least is no reference, bucket by bucket."""
-    if not held.references.any() and not held.groups.any():  # as nearly always: no array as long as the keys
-        at = np.concatenate([held.bands * shared(held.keys[band :: held.bands]) + band for band in range(held.bands)])
+    if held.bands and not held.references.any() and not held.groups.any():  # as nearly always: no array as long as the keys
+        at = [(shared(held.keys[band :: held.bands]), band) for band in range(held.bands)]
+        keys = np.concatenate([bucket_keys(held.keys[held.bands * rows + band], band) for rows, band in at])
         alike = shared(held.texts)
-        return joined(_places(BAND, held.keys[at], held.owners(at)), _places(TEXT, held.texts[alike], alike))
+        return joined(
+            _places(BAND, keys, held.owners(np.concatenate([held.bands * rows + band for rows, band in at]))),
+            _places(TEXT, held.texts[alike], alike),
+        )
     told = []
     rows = np.arange(len(held.texts))
     holders = np.repeat(rows, np.diff(held.begins))
-    bands = [(BAND, held.keys[band :: held.bands], holders[band :: held.bands]) for band in range(held.bands)]
-    for kind, keys, owners in (*bands, (TEXT, held.texts, rows)):
+    buckets = bucket_keys(held.keys, np.arange(len(held.keys)) % held.bands) if held.bands else held.keys.astype(np.uint64, copy=False)
+    for kind, keys, owners in ((BAND, buckets, holders), (TEXT, held.texts, rows)):
         own = ~held.references[owners]
         told += [_met(kind, keys[own] ^ held.groups[owners[own]], owners[own]), _seen(kind + REFERENCE_BAND, keys, owners, own)]
     return joined(*told)
@@ -101,10 +107,10 @@ def _places(kind: int, keys: UInt64s, rows: Ints) -> Places:
     return Places(np.full(len(rows), kind, dtype=np.uint8), keys, rows)
 
 
-def shared(keys: UInt64s) -> Ints:
+def shared(keys: Keys) -> Ints:
     """The positions of the keys that stand at two or more positions, in order of key."""
-    bits = len(keys).bit_length() + ROOMY
-    slots = (keys >> np.uint64(64 - bits)).view(np.int64)
+    bits = min(len(keys).bit_length() + ROOMY, 8 * keys.itemsize - 1)
+    slots = _places_of(keys >> keys.dtype.type(8 * keys.itemsize - bits))
     turns = np.arange(len(keys), dtype=np.int32)
     last = np.empty(1 << bits, dtype=np.int32)
     last[slots] = turns
@@ -122,30 +128,35 @@ def shared(keys: UInt64s) -> Ints:
 class _Ends:
     """The first bits of keys, and the last, to tell at once most that are none of them."""
 
-    def __init__(self, keys: UInt64s) -> None:
+    def __init__(self, keys: Keys) -> None:
         bits = min(TABLE_BITS, len(keys).bit_length() + SPARSE_BITS)
-        self._beyond, self._within = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
+        self._beyond, self._within = keys.dtype.type(8 * keys.itemsize - bits), keys.dtype.type((1 << bits) - 1)
         self._begin, self._end = np.zeros((2, 1 << bits), dtype=np.bool_)
-        self._begin[(keys >> self._beyond).view(np.int64)] = True
-        self._end[(keys & self._within).view(np.int64)] = True
+        self._begin[_places_of(keys >> self._beyond)] = True
+        self._end[_places_of(keys & self._within)] = True
 
-    def suspected(self, keys: UInt64s) -> Ints:
+    def suspected(self, keys: Keys) -> Ints:
         """The positions of the keys that begin as one of them does and end as one of them does, in order."""
         cut = (keys[begin : begin + CHUNK] for begin in range(0, len(keys), CHUNK))
-        begun = (self._begin.take((part >> self._beyond).view(np.int64)) for part in cut)
+        begun = (self._begin.take(_places_of(part >> self._beyond)) for part in cut)
         at = np.concatenate([number * CHUNK + np.flatnonzero(part) for number, part in enumerate(begun)])
-        found: Ints = at[self._end.take((keys[at] & self._within).view(np.int64))]
+        found: Ints = at[self._end.take(_places_of(keys[at] & self._within))]
         return found
+
+
+def _places_of(bits: Keys) -> NDArray[np.signedinteger[Any]]:
+    """Some bits of keys as places: NumPy looks signed numbers up, others it converts one by one."""
+    return bits.view(f"i{bits.itemsize}")
 
 
 class Sought:
     """Keys that are looked for among others, a stretch at a time."""
 
-    def __init__(self, keys: UInt64s) -> None:
+    def __init__(self, keys: Keys) -> None:
         self._keys = distinct(keys)
         self._ends = _Ends(keys)
 
-    def among(self, keys: UInt64s) -> Ints:
+    def among(self, keys: Keys) -> Ints:
         """The positions in `keys` of those that are sought, in order."""
         if not len(self._keys) or not len(keys):
             return np.empty(0, dtype=np.int64)
@@ -154,11 +165,27 @@ class Sought:
         found: Ints = at[self._keys[np.searchsorted(self._keys, told) % len(self._keys)] == told]
         return found
 
-    def hold(self, keys: UInt64s) -> NDArray[np.bool_]:
+    def hold(self, keys: Keys) -> NDArray[np.bool_]:
         """Of each key, whether it is sought."""
         held = np.zeros(len(keys), dtype=np.bool_)
         held[self.among(keys)] = True
         return held
+
+
+class SoughtBands:
+    """Band keys that are looked for among others, each among those of its band."""
+
+    def __init__(self, keys: UInt32s, bands: Ints) -> None:
+        """The keys, and of which band each is."""
+        self._keys, self._buckets = Sought(keys), Sought(bucket_keys(keys, bands))
+
+    def among(self, keys: UInt32s, begins: Ints) -> tuple[Ints, UInt64s]:
+        """The rows that have some of them, once for each, and its bucket's key; row i has the keys `keys[begins[i] : begins[i + 1]]`."""
+        at = self._keys.among(keys)
+        rows = np.searchsorted(begins, at, side="right") - 1
+        buckets = bucket_keys(keys[at], at - begins[rows])
+        held = self._buckets.hold(buckets)
+        return rows[held], buckets[held]
 
 
 class Shares:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ UInt32s = NDArray[np.uint32]
 UInt64s = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 
-Whole = TypeVar("Whole", np.int64, np.int32, np.uint64)
+Keys = NDArray[np.unsignedinteger[Any]]
+Whole = TypeVar("Whole", bound=np.integer[Any])
 
 BYTES = 1 << 18
 """Of text taken at once: what is worked out of it then stays in the processor's cache."""

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from gland_assets.core.audit import Alike, alike, outside, rates, sample
 from gland_assets.core.checks import CheckOutcome
+from gland_assets.core.dedup import bucket_keys
 from gland_assets.core.project import Project
 from gland_assets.core.texts import UInt64s
 from gland_assets.io.compared import COMPARED, signed_now, view_compared
@@ -114,10 +115,11 @@ def _publishable(project: Project, partitions: Partitions, slugs: Sequence[str])
 
 
 def _band_keys(partitions: Partitions, slugs: Iterable[str]) -> dict[str, UInt64s]:
-    """Question id -> band keys, of disciplines."""
+    """Question id -> the keys of its buckets of bands, of disciplines."""
     found: dict[str, UInt64s] = {}
     for slug in slugs:
         signed = partitions.columns("signatures", slug, ("question_id", "bands"))
-        keys = (np.frombuffer(bands, dtype=np.uint64) for bands in signed["bands"].to_pylist())
+        told = (np.frombuffer(bands, dtype="<u4") for bands in signed["bands"].to_pylist())
+        keys = (bucket_keys(bands, np.arange(len(bands))) for bands in told)
         found.update(zip(signed["question_id"].to_pylist(), keys, strict=True))
     return found

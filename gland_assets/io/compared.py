@@ -61,17 +61,21 @@ def stored_rows(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     rows = connection.execute(query("minhash/rows")).to_arrow_table()
     told = bytes.fromhex(bytes(texts_of(rows["text_hash"]).data).decode())  # of 16 bytes each
     keys = np.frombuffer(told, dtype=">u8")[::2].astype(np.uint64)
-    lists = (pa.chunked_array([_listed(part) for part in rows[name].chunks], pa.list_(pa.uint64())) for name in ("bands", "bitmap"))
     names = ["question_id", "discipline", "publishable"]
+    lists = [_lists(rows["bands"], pa.uint32()), _lists(rows["bitmap"], pa.uint64())]
     return pa.table([*(rows[name] for name in names), pa.array(keys), *lists], names=[*names, "text_key", "keys", "bits"])
 
 
-def _listed(rows: pa.BinaryArray) -> pa.ListArray:
+def _lists(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     """Bytes as numbers."""
+    return pa.chunked_array([_listed(part, kind) for part in column.chunks], pa.list_(kind))
+
+
+def _listed(rows: pa.BinaryArray, kind: pa.DataType) -> pa.ListArray:
     _, offsets, data = rows.buffers()
     begins = np.frombuffer(offsets, dtype=np.int32)[rows.offset : rows.offset + len(rows) + 1]
-    keys = np.frombuffer(data or b"", dtype="<u8")
-    return pa.ListArray.from_arrays(pa.array(begins // keys.itemsize), pa.array(keys))
+    numbers = np.frombuffer(data or b"", dtype=kind.to_pandas_dtype())
+    return pa.ListArray.from_arrays(pa.array(begins // numbers.itemsize), pa.array(numbers))
 
 
 def groups(disciplines: Iterable[str], across: bool) -> UInt64s:

@@ -25,9 +25,9 @@ from gland_assets.core.near import LOOKED_AT
 from gland_assets.core.plan import Metas, dedup_fingerprint, dedup_recipe
 from gland_assets.core.project import Project
 from gland_assets.core.records import CONTENT, Duplicate
-from gland_assets.core.shares import Sought
+from gland_assets.core.shares import SoughtBands
 from gland_assets.core.state import PartitionMeta
-from gland_assets.core.texts import UInt64s
+from gland_assets.core.texts import UInt32s, UInt64s
 from gland_assets.io.compared import COMPARED, made_from, signed_as, stored_rows, view_compared
 from gland_assets.io.database import WAIT_S, opened_to_read, opened_to_write, refused, stands
 from gland_assets.io.live import steady
@@ -112,8 +112,8 @@ def drop_from_index(warehouse: Path, slugs: Iterable[str]) -> None:
             raise refused(path, error) from error
 
 
-def candidates(warehouse: Path, keys: UInt64s, wait_s: float = WAIT_S) -> list[tuple[str, str]]:
-    """Questions and references that have some of these band keys, each as (id, discipline), those with most of them first.
+def candidates(warehouse: Path, keys: UInt32s, wait_s: float = WAIT_S) -> list[tuple[str, str]]:
+    """Questions and references that have some of these band keys, one a band, each as (id, discipline), those with most of them first.
 
     None where there is no index yet. Raises as `update_index`.
     """
@@ -123,13 +123,13 @@ def candidates(warehouse: Path, keys: UInt64s, wait_s: float = WAIT_S) -> list[t
     with opened_to_read(path, wait_s) as connection:
         if not _laid_out(connection):
             return []
-        numbers, counts = np.unique(holders(connection, Sought(keys))[0], return_counts=True)
+        numbers, counts = np.unique(holders(connection, SoughtBands(keys, np.arange(len(keys))))[0], return_counts=True)
         connection.register("sharing", pa.table({"number": pa.array(numbers), "bands": pa.array(counts)}))
         return connection.execute(query("minhash/candidates")).fetchall()
 
 
 def full_buckets(project: Project, warehouse: Path, wait_s: float = WAIT_S) -> UInt64s:
-    """The band keys, in order, of buckets in which more rows were kept than are looked at: later ones were not compared with all of them.
+    """The keys, in order, of buckets in which more rows were kept than are looked at: later ones were not compared with all of them.
 
     Raises as `update_index`.
     """

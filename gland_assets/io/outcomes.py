@@ -13,12 +13,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gland_assets.core.bitmaps import Bitmaps, Sieve
+from gland_assets.core.dedup import bucket_keys
 from gland_assets.core.levels import REFERENCE
 from gland_assets.core.likeness import Likeness
 from gland_assets.core.links import Links, Pairs, Relinked, linked, losing, relinked
 from gland_assets.core.near import LOOKED_AT, Alike, Change, Dropped, find, look_again
 from gland_assets.core.project import Dedup
-from gland_assets.core.shares import Held, Places, Shares, Sought, shared_places
+from gland_assets.core.shares import Held, Places, Shares, Sought, SoughtBands, shared_places
 from gland_assets.core.texts import Ints, UInt64s, distinct
 from gland_assets.io.compared import groups
 from gland_assets.io.sql import query
@@ -27,7 +28,7 @@ from gland_assets.io.texts import StoredTexts, is_reference
 
 TABLES = {
     "parts": "discipline text, stamp text, made_from text, rule text",
-    "signed": "number integer, question_id text, discipline text, publishable boolean, text_key ubigint, keys ubigint[], bits ubigint[]",
+    "signed": "number integer, question_id text, discipline text, publishable boolean, text_key ubigint, keys uinteger[], bits ubigint[]",
     "shared": "kind utinyint, key ubigint, number integer",
     "alike": "kind utinyint, key ubigint, one integer, other integer",
     "dropped": "number integer, kept integer, kind text, jaccard double",
@@ -144,7 +145,7 @@ def _relinked(connection: duckdb.DuckDBPyConnection, left: Ints, came: pa.Table,
     """How rows are linked now, with those that came, which are stored already."""
     stood = _links(connection)
     came = came.filter(came["publishable"])
-    owners, keys = holders(connection, Sought(came["keys"].combine_chunks().flatten().to_numpy()), "publishable")
+    owners, keys = holders(connection, _sought(came["keys"].combine_chunks()), "publishable")
     texts = connection.execute("select number, text_key from signed where publishable").fetchnumpy()
     same = texts["number"][Sought(came["text_key"].to_numpy()).among(np.asarray(texts["text_key"]))]
     met = distinct(np.concatenate([owners, same]).astype(np.int64))
@@ -167,8 +168,20 @@ def _shared(rows: pa.Table, groups: UInt64s, references: NDArray[np.bool_], sett
     begins = lists.offsets.to_numpy()
     keys = lists.values.to_numpy()[slice(*begins[[0, -1]])]
     in_step = np.isin(np.diff(begins), [0, settings.bands]).all()  # not where some are signed by other settings still
-    bands = settings.bands if in_step else 1
-    return shared_places(Held(keys, begins - begins[0], rows["text_key"].to_numpy(), groups, references, bands))
+    begins, bands = begins - begins[0], settings.bands if in_step else 0
+    buckets = keys if in_step else bucket_keys(keys, _numbers_within(begins))
+    return shared_places(Held(buckets, begins, rows["text_key"].to_numpy(), groups, references, bands))
+
+
+def _numbers_within(begins: Ints) -> Ints:
+    """Of the entries of rows that begin there, which of its row's each is."""
+    found: Ints = np.arange(begins[-1]) - np.repeat(begins[:-1], np.diff(begins))
+    return found
+
+
+def _sought(lists: pa.ListArray) -> SoughtBands:
+    begins = lists.offsets.to_numpy()
+    return SoughtBands(lists.values.to_numpy()[slice(*begins[[0, -1]])], _numbers_within(begins - begins[0]))
 
 
 def _bitmaps(rows: pa.Table) -> Bitmaps:
@@ -177,15 +190,14 @@ def _bitmaps(rows: pa.Table) -> Bitmaps:
     return Bitmaps(lists.values.to_numpy()[slice(*begins[[0, -1]])], begins - begins[0])
 
 
-def holders(connection: duckdb.DuckDBPyConnection, sought: Sought, where: str = "true") -> tuple[Ints, UInt64s]:
-    """The rows that have some of the band keys sought, by number, with the key of each; a row stands for each such key."""
+def holders(connection: duckdb.DuckDBPyConnection, sought: SoughtBands, where: str = "true") -> tuple[Ints, UInt64s]:
+    """The rows that have some of the band keys sought, by number, with the bucket of each; a row stands for each such key."""
     owners, keys = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.uint64)]
     for batch in connection.execute(f"select number, keys from signed where {where}").to_arrow_reader(BATCH):
         lists = batch.column("keys")
-        held = lists.values.to_numpy()
-        at = sought.among(held)
-        owners.append(batch.column("number").to_numpy()[np.searchsorted(lists.offsets.to_numpy(), at, side="right") - 1])
-        keys.append(held[at])
+        rows, buckets = sought.among(lists.values.to_numpy(), lists.offsets.to_numpy())
+        owners.append(batch.column("number").to_numpy()[rows])
+        keys.append(buckets)
     return np.concatenate(owners), np.concatenate(keys)
 
 

@@ -16,7 +16,7 @@ from gland_assets.core.levels import REFERENCE, upstream
 from gland_assets.core.project import Project
 from gland_assets.core.recipes import recipe
 from gland_assets.core.state import PartitionMeta
-from gland_assets.core.texts import Texts, UInt64s
+from gland_assets.core.texts import Texts, UInt32s
 from gland_assets.io.database import WAIT_S, opened_to_read, refused, stands
 from gland_assets.io.live import steady
 from gland_assets.io.minhash import INDEX, candidates
@@ -99,7 +99,7 @@ def _texts_of(slug: str, over: str) -> list[tuple[str, str]]:
     return [(asset, slug) for asset in upstream("signatures", over)]
 
 
-def _index(warehouse: Path, keys: UInt64s, wait_s: float) -> tuple[list[Held], dict[str, str]]:
+def _index(warehouse: Path, keys: UInt32s, wait_s: float) -> tuple[list[Held], dict[str, str]]:
     """The questions and references' rows that share a band, those with most first, and the stamps of what the index was made from."""
     path = warehouse / INDEX
     if not stands(path):

@@ -33,7 +33,7 @@ from gland_assets.core.project import Dedup
 from gland_assets.core.records import Duplicate
 from gland_assets.core.shingling import LAST_LETTER
 from gland_assets.core.texts import Texts
-from tests.duplicates import Entry
+from tests.duplicates import Entry, keys_of
 from tests.duplicates import found as find_duplicates
 from tests.murmur import murmur
 
@@ -48,7 +48,14 @@ def entries(texts: list[str], publishable: list[bool] | None = None, dedup: Dedu
     keys = band_keys(signatures(texts, dedup), dedup)
     flags = publishable or [True] * len(texts)
     return [
-        Entry(f"q{index:05}", f"d{index % 3}", text, text_hash(text), keys[index] if shingles(text, 3) else (), flags[index])
+        Entry(
+            f"q{index:05}",
+            f"d{index % 3}",
+            text,
+            text_hash(text),
+            keys_of(keys[index].tobytes()) if shingles(text, 3) else (),
+            flags[index],
+        )
         for index, text in enumerate(texts)
     ]
 
@@ -177,7 +184,7 @@ def test_stored_signatures_load_as_datasketch_minhashes() -> None:
 def test_band_keys_differ_by_band_and_agree_only_where_the_rows_do() -> None:
     values = signatures(["a b c d e f g h", "a b c d e f g h", "p q r s t u v w"], DEDUP)
     keys = band_keys(values, DEDUP)
-    assert keys.shape == (3, DEDUP.bands) and keys.dtype == np.uint64
+    assert keys.shape == (3, DEDUP.bands) and keys.dtype == np.uint32
     assert keys[0].tolist() == keys[1].tolist() and not set(keys[0].tolist()) & set(keys[2].tolist())
     same = np.zeros((1, DEDUP.num_perm), dtype=np.uint32)
     assert len(set(band_keys(same, DEDUP)[0].tolist())) == DEDUP.bands

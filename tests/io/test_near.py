@@ -277,13 +277,14 @@ def test_rows_are_found_by_their_band_keys(tmp_path: Path) -> None:
     rows.store(Partitions(tmp_path), *made)
     near_by = rows.with_question(made[1], 2, text=(made[0].questions[3].text or "") + " And why?")
     rows.store(Partitions(tmp_path), near_by)
-    bands = keys_of(made[0].signatures[3].bands)
-    assert candidates(tmp_path, np.array(bands, dtype=np.uint64)) == []
+    bands = np.frombuffer(made[0].signatures[3].bands, dtype="<u4")
+    assert candidates(tmp_path, bands) == []
     update_index(PROJECT, tmp_path)
-    assert candidates(tmp_path, np.array(bands, dtype=np.uint64)) == [
+    assert candidates(tmp_path, bands) == [
         (made[0].questions[3].question_id, "algebra"), (near_by.questions[2].question_id, "logic")
     ]  # fmt: skip
-    assert candidates(tmp_path, np.array([1, 2], dtype=np.uint64)) == []
+    assert candidates(tmp_path, np.array([1, 2], dtype=np.uint32)) == []
+    assert candidates(tmp_path, bands[::-1]) == []  # each in its own band alone
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from gland_assets.io.partitions import Partitions
 from gland_assets.io.signing import sign_questions, signature_table
 from gland_assets.io.texts import compared_texts
 from tests import rows
-from tests.duplicates import Entry, expected
+from tests.duplicates import Entry, expected, keys_of
 
 Over = Literal["questions", "answers", "both"]
 Pair = tuple[str, str | None]  # question and answer
@@ -89,7 +89,7 @@ def entries(dedup: Dedup, made: Iterable[rows.Made], referred: dict[str, Pair]) 
     texts = [concerned(dedup.over, asked, told) for _, _, asked, told, _ in pairs]
     signed = sign(Texts.of([text or "" for text in texts]), dedup)
     return [
-        Entry(one, slug, text, signed.text_hashes[at].hex(), signed.bands[at] if signed.worded[at] else (), standing)
+        Entry(one, slug, text, signed.text_hashes[at].hex(), keys_of(signed.bands[at].tobytes()) if signed.worded[at] else (), standing)
         for at, ((one, slug, _, _, standing), text) in enumerate(zip(pairs, texts, strict=True))
         if text is not None
     ]
