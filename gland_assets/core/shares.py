@@ -18,7 +18,7 @@ from gland_assets.core.texts import Ints, Keys, UInt32s, UInt64s, distinct
 BAND, TEXT, REFERENCE_BAND, REFERENCE_TEXT = range(4)
 """Kinds of buckets."""
 
-CHUNK = 1 << 18  # keys looked up at once: they and the table stay in the cache
+CHUNK = 1 << 16  # keys looked up at once: they and the tables stay in the cache
 TABLE_BITS = 24
 ROOMY = 2  # a table four times as long as the keys that go into it, or more: few meet in it by chance
 WIDE = 32  # bits of a row's and of a bucket's number

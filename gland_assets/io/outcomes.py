@@ -38,7 +38,7 @@ TABLES = {
 SIGNED = ["number", "question_id", "discipline", "publishable", "text_key", "keys", "bits"]
 MET, LINKED = ["number", "discipline", "text_key", "bits"], ["number", "question_id", "discipline", "bits"]
 DROPPED = pa.schema([("number", pa.int32()), ("kept", pa.int32()), ("kind", pa.string()), ("jaccard", pa.float64())])
-BATCH = 1 << 14  # rows whose band keys are looked through at once: they stay in the cache
+BATCH = 1 << 17  # rows whose band keys are looked through at once
 FEW = 4
 """Of so many rows that stand, one at the most may have changed, else all are compared anew, which then costs less."""
 
