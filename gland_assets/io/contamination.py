@@ -10,8 +10,8 @@ from gland_assets.core.leaks import Leak
 from gland_assets.core.project import DecontaminationSet
 from gland_assets.io.benchmarks import index_of, split_of
 from gland_assets.io.partitions import Partitions
-from gland_assets.io.signing import table_hash
 from gland_assets.io.stored_schemas import STORED
+from gland_assets.io.table_hash import table_hash
 from gland_assets.io.texts import texts_of
 
 PARTS = {"questions": "question", "answers": "answer"}
