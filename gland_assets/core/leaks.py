@@ -1,4 +1,4 @@
-"""Benchmark items that texts repeat, looked for in millions of texts at once: n-grams by their bytes first, and then by words.
+"""Benchmark items that texts repeat, looked for in millions of texts at once: n-grams by a byte of each word first, and then by words.
 
 Bytes only lead to pairs of a text and an item; `core.decontamination.match` decides on each by real words.
 """
@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Gram, Item, Match, Text, match
-from gland_assets.core.ngrams import SPACE, UInt64s, Words, gram_hashes, run_of, words_of
+from gland_assets.core.ngrams import UInt64s, Words, gram_hashes, marks_of, words_of
+from gland_assets.core.phrases import Phrases
 from gland_assets.core.project import Rule
-from gland_assets.core.stretches import Stretches
 from gland_assets.core.texts import Ints, Texts, UInt8s
 
-TOGETHER = 1 << 20
+TOGETHER = 1 << 18
 """Bytes of texts looked through at once."""
 
 
@@ -39,11 +39,11 @@ class Leak(NamedTuple):
 
 
 class _Leads(NamedTuple):
-    """N-grams that lead to items, each as a stretch of the bytes of all words."""
+    """N-grams that lead to items: the marks of all words of a set, and from which words on how many are one, of which item."""
 
-    run: UInt8s
-    begins: Ints
-    ends: Ints
+    marks: UInt8s
+    firsts: Ints
+    sizes: Ints
     items: Ints
 
 
@@ -58,12 +58,12 @@ class Index:
         self._sets = [_Set(benchmark) for benchmark in benchmarks]
         self._firsts = np.cumsum([0, *(len(each.benchmark.items) for each in self._sets)])
         leads = [each.led for each in self._sets] or [_NO_LEADS]
-        before = np.cumsum([0, *(len(each.run) for each in leads)])
+        before = np.cumsum([0, *(len(each.marks) for each in leads)])
         self._owners = np.concatenate([each.items + first for each, first in zip(leads, self._firsts, strict=False)])
-        self._stretches = Stretches(
-            np.concatenate([each.run for each in leads]),
-            np.concatenate([each.begins + first for each, first in zip(leads, before, strict=False)]),
-            np.concatenate([each.ends + first for each, first in zip(leads, before, strict=False)]),
+        self._phrases = Phrases(
+            np.concatenate([each.marks for each in leads]),
+            np.concatenate([each.firsts + first for each, first in zip(leads, before, strict=False)]),
+            np.concatenate([each.sizes for each in leads]),
         )
 
     def items(self, benchmark: str) -> int:
@@ -85,9 +85,9 @@ class Index:
 
     def _candidates(self, texts: Texts) -> list[tuple[int, int]]:
         """Pairs of a text and an item that have a leading n-gram in common, by the hash of its bytes; few others."""
-        run, ends = run_of(texts)
-        begins, numbers = self._stretches.find(run, _openings(run, ends))
-        of = np.searchsorted(ends, begins, side="right")
+        marks, at, ends = marks_of(texts)
+        firsts, numbers = self._phrases.find(marks)
+        of = np.searchsorted(ends, at.take(firsts), side="right")
         pairs = of * self._firsts[-1] + self._owners.take(numbers)
         return [divmod(pair, int(self._firsts[-1])) for pair in sorted(set(pairs.tolist()))]
 
@@ -100,13 +100,13 @@ class _Set:
             raise ValueError(f"benchmark {benchmark.name!r} has no rule")
         self.benchmark = benchmark
         self._texts: dict[int, Text] = {}
-        words = _all_words(Texts.of([item.text for item in benchmark.items]))
-        self._words, self._ends = words.hashes, words.ends
+        texts = Texts.of([item.text for item in benchmark.items])
+        self._words, self._ends = _all_words(texts)
         self._sizes = np.diff(self._ends, prepend=0)
         self._owners = np.repeat(np.arange(len(benchmark.items)), self._sizes)
         self._room = np.repeat(self._ends, self._sizes) - np.arange(len(self._words))
         self.boilerplate: dict[int, set[Gram]] = {}
-        self.led = self._leads(words)
+        self.led = self._leads(texts)
 
     def match(self, text: Text, item: int) -> Match | None:
         """How `text` repeats an item, by number."""
@@ -117,9 +117,10 @@ class _Set:
             self._texts[item] = Text(self.benchmark.items[item].text)
         return self._texts[item]
 
-    def _leads(self, words: Words) -> _Leads:
+    def _leads(self, texts: Texts) -> _Leads:
         firsts, sizes = self._found_leads()
-        return _Leads(words.run, words.starts[firsts], words.stops[firsts + sizes - 1], self._owners[firsts])
+        marks = np.concatenate([_NO_LEADS.marks, *(marks_of(piece).marks for _, piece in texts.pieces())])
+        return _Leads(marks, firsts, sizes, self._owners[firsts])
 
     def _found_leads(self) -> tuple[Ints, Ints]:
         """The words from which on an n-gram leads to its item, and how many words it has: every match holds one of them.
@@ -198,25 +199,13 @@ class _Set:
         return self._text(owner).gram(at - int(self._ends[owner] - self._sizes[owner]), ngram)
 
 
-def _openings(run: UInt8s, ends: Ints) -> NDArray[np.bool_]:
-    """Of the bytes of a run, at which a word begins, and a few others: all that follow a space or stand first in their text."""
-    found = np.ones(len(run), dtype=np.bool_)
-    np.equal(run[:-1], SPACE, out=found[1:])
-    found[ends[ends < len(run)]] = True
-    return found
-
-
 def _all_words(texts: Texts) -> Words:
     """`words_of` texts of any number, in pieces."""
     pieces = [words_of(piece) for _, piece in texts.pieces()] or [words_of(texts)]
-    bytes_before = np.cumsum([0, *(len(piece.run) for piece in pieces)])
-    words_before = np.cumsum([0, *(len(piece.starts) for piece in pieces)])
+    before = np.cumsum([0, *(len(piece.hashes) for piece in pieces)])
     return Words(
-        np.concatenate([piece.run for piece in pieces]),
-        np.concatenate([piece.starts + first for piece, first in zip(pieces, bytes_before, strict=False)]),
-        np.concatenate([piece.stops + first for piece, first in zip(pieces, bytes_before, strict=False)]),
         np.concatenate([piece.hashes for piece in pieces]),
-        np.concatenate([piece.ends + first for piece, first in zip(pieces, words_before, strict=False)]),
+        np.concatenate([piece.ends + first for piece, first in zip(pieces, before, strict=False)]),
     )
 
 

@@ -60,10 +60,12 @@ class Texts(NamedTuple):
 
     def mended(self, numbers: Sequence[int], mend: Callable[[str], str]) -> Texts:
         """The same with what `mend` makes of each of these, which are in order."""
+        if not numbers:
+            return self
         parts = self.parts()
         for number in numbers:
             parts[number] = encoded(mend(decoded(parts[number])))
-        return Texts.joined(parts) if numbers else self
+        return Texts.joined(parts)
 
 
 def lower_beyond_ascii(texts: Texts, lower: Callable[[str], str]) -> Texts:
