@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gland_assets.core.decontamination import lowered
 from gland_assets.core.shingling import mark_beyond_ascii
-from gland_assets.core.texts import BYTES, Ints, Texts, UInt8s, lower_beyond_ascii
+from gland_assets.core.texts import BYTES, Ints, Texts, UInt8s, beyond_ascii, capitals, lower_beyond_ascii
 
 UInt64s = NDArray[np.uint64]
 
@@ -23,7 +23,6 @@ MARKED = 4
 """Bytes of a word that go into its mark."""
 
 _BASE, _SCALE, _STEP = 0xD1342543DE82EF95, 0x9E3779B97F4A7C15, 0xAF251AF3B0F025B5  # odd, each with about half of its bits set
-_LETTERS = bytes(byte if byte >= 0x80 or chr(byte).isalnum() or byte == ord("_") else 0 for byte in bytes(range(256)).lower())
 
 
 class Marks(NamedTuple):
@@ -85,11 +84,19 @@ def gram_hashes(words: UInt64s, ngram: int) -> UInt64s:
 
 
 def _laid(texts: Texts) -> _Laid:
-    texts = lower_beyond_ascii(texts, lowered)
-    data = b"".join((texts.data, bytes(MARKED)))
-    letters = np.frombuffer(bytearray(data.translate(_LETTERS)), dtype=np.uint8)
-    inside = letters != 0
-    mark_beyond_ascii(np.frombuffer(data, dtype=np.uint8), inside)
+    data = np.frombuffer(b"".join((texts.data, bytes(MARKED))), dtype=np.uint8)
+    beyond = beyond_ascii(data)
+    few = data[beyond]
+    if len(capitals(few)):
+        return _laid(lower_beyond_ascii(texts, lowered))
+    letters = data | np.uint8(0x20)  # lower case of what is a letter of ASCII, and of digits themselves
+    inside = letters - np.uint8(ord("a")) < np.uint8(26)
+    inside |= data - np.uint8(ord("0")) < np.uint8(10)
+    inside |= data == np.uint8(ord("_"))
+    letters[beyond] = few
+    of_words = np.zeros(len(few), dtype=np.bool_)
+    mark_beyond_ascii(few, of_words)
+    inside[beyond] = of_words
     letters *= inside
     starts = inside.copy()
     np.greater(inside[1:], inside[:-1], out=starts[1:])

@@ -70,7 +70,12 @@ class Texts(NamedTuple):
 
 def lower_beyond_ascii(texts: Texts, lower: Callable[[str], str]) -> Texts:
     """Texts that hold a capital beyond ASCII in lower case, the others as they are."""
-    return texts.mended(texts.of_bytes(first_bytes(np.frombuffer(texts.data, dtype=np.uint8), _capitals)), lower)
+    return texts.mended(texts.of_bytes(capitals(np.frombuffer(texts.data, dtype=np.uint8))), lower)
+
+
+def capitals(data: UInt8s) -> Ints:
+    """Where the characters of UTF-8 beyond ASCII begin that lower case changes."""
+    return first_bytes(data, _capitals)
 
 
 def first_bytes(data: UInt8s, wanted: Callable[[], NDArray[np.bool_]]) -> Ints:
@@ -83,14 +88,8 @@ def first_bytes(data: UInt8s, wanted: Callable[[], NDArray[np.bool_]]) -> Ints:
 
 
 def beyond_ascii(data: UInt8s) -> Ints:
-    """Where bytes beyond ASCII stand: few as a rule, so eight bytes are looked at as one."""
-    eights = np.zeros(len(data) + 7 >> 3, dtype="<u8")
-    eights.view(np.uint8)[: len(data)] = data
-    eights &= np.uint64(0x8080808080808080)
-    found = (np.flatnonzero(eights != 0)[:, None] * 8 + np.arange(8)).ravel()
-    found = found[found < len(data)]
-    places: Ints = found[data[found] >= 0x80]
-    return places
+    """Where bytes beyond ASCII stand."""
+    return np.flatnonzero(data >= np.uint8(0x80))
 
 
 def code_points(data: UInt8s) -> UInt32s:
