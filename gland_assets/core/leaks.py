@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Gram, Item, Match, Text, match
 from gland_assets.core.ngrams import UInt64s, Words, gram_hashes, marks_of, words_of
-from gland_assets.core.phrases import Phrases
+from gland_assets.core.phrases import Hashes, Phrases
 from gland_assets.core.project import Rule
-from gland_assets.core.texts import Ints, Texts, UInt8s
+from gland_assets.core.texts import Ints, Texts
 
-TOGETHER = 1 << 18
+TOGETHER = 1 << 19
 """Bytes of texts looked through at once."""
+
+_NO_INTS = np.zeros(0, dtype=np.int64)
 
 
 class Benchmark(NamedTuple):
@@ -39,15 +41,12 @@ class Leak(NamedTuple):
 
 
 class _Leads(NamedTuple):
-    """N-grams that lead to items: the marks of all words of a set, and from which words on how many are one, of which item."""
+    """N-grams that lead to items."""
 
-    marks: UInt8s
-    firsts: Ints
-    sizes: Ints
+    firsts: Ints  # the words of the set at which they begin
+    sizes: Ints  # how many words they have
+    hashes: UInt64s
     items: Ints
-
-
-_NO_LEADS = _Leads(np.zeros(0, dtype=np.uint8), *np.zeros((3, 0), dtype=np.int64))
 
 
 class Index:
@@ -57,14 +56,20 @@ class Index:
         """Raises ValueError for a set without rules."""
         self._sets = [_Set(benchmark) for benchmark in benchmarks]
         self._firsts = np.cumsum([0, *(len(each.benchmark.items) for each in self._sets)])
-        leads = [each.led for each in self._sets] or [_NO_LEADS]
-        before = np.cumsum([0, *(len(each.marks) for each in leads)])
-        self._owners = np.concatenate([each.items + first for each, first in zip(leads, self._firsts, strict=False)])
-        self._phrases = Phrases(
-            np.concatenate([each.marks for each in leads]),
-            np.concatenate([each.firsts + first for each, first in zip(leads, before, strict=False)]),
-            np.concatenate([each.sizes for each in leads]),
+        before = np.cumsum([0, *(len(each.marks) for each in self._sets)])
+        leads = _Leads(
+            np.concatenate([_NO_INTS, *(each.leads.firsts + first for each, first in zip(self._sets, before, strict=False))]),
+            np.concatenate([_NO_INTS, *(each.leads.sizes for each in self._sets)]),
+            np.concatenate([_NO_INTS.view(np.uint64), *(each.leads.hashes for each in self._sets)]),
+            np.concatenate([_NO_INTS, *(each.leads.items + first for each, first in zip(self._sets, self._firsts, strict=False))]),
         )
+        self._phrases = Phrases(
+            np.concatenate([np.zeros(0, dtype=np.uint8), *(each.marks for each in self._sets)]), leads.firsts, leads.sizes
+        )
+        self._grams = {}
+        for size in np.unique(leads.sizes).tolist():
+            of = leads.sizes == size
+            self._grams[size] = Hashes(leads.hashes[of]), leads.items[of]
 
     def items(self, benchmark: str) -> int:
         """How many items a set has."""
@@ -72,24 +77,34 @@ class Index:
 
     def search(self, texts: Texts) -> Iterator[Leak]:
         """The items that each of `texts` repeats, in order of text and item."""
-        for first, piece in texts.pieces(TOGETHER):
+        suspects = self._suspects(texts)
+        for first, piece in texts.some(suspects).pieces():
             latest, text = -1, Text("")
-            for number, item in self._candidates(piece):
+            for number, item in self._pairs(piece):
                 if number != latest:
                     latest, text = number, Text(piece.text(number))
                 which = int(np.searchsorted(self._firsts, item, side="right")) - 1
                 found = self._sets[which].match(text, item - int(self._firsts[which]))
                 if found is not None:
                     benchmark = self._sets[which].benchmark
-                    yield Leak(first + number, benchmark.name, benchmark.items[item - int(self._firsts[which])], found)
+                    yield Leak(suspects[first + number], benchmark.name, benchmark.items[item - int(self._firsts[which])], found)
 
-    def _candidates(self, texts: Texts) -> list[tuple[int, int]]:
-        """Pairs of a text and an item that have a leading n-gram in common, by the hash of its bytes; few others."""
-        marks, at, ends = marks_of(texts)
-        firsts, numbers = self._phrases.find(marks)
-        of = np.searchsorted(ends, at.take(firsts), side="right")
-        pairs = of * self._firsts[-1] + self._owners.take(numbers)
-        return [divmod(pair, int(self._firsts[-1])) for pair in sorted(set(pairs.tolist()))]
+    def _suspects(self, texts: Texts) -> list[int]:
+        """The texts, by number, that hold by a byte of each word an n-gram which leads to an item; few others."""
+        found = []
+        for first, piece in texts.pieces(TOGETHER):
+            marks, at, ends = marks_of(piece)
+            found += (np.unique(np.searchsorted(ends, at.take(self._phrases.suspected(marks)), side="right")) + first).tolist()
+        return found
+
+    def _pairs(self, texts: Texts) -> list[tuple[int, int]]:
+        """Pairs of a text and an item to which one of its n-grams leads, by their hashes, in order."""
+        words, pairs = words_of(texts), set[tuple[int, int]]()
+        for size, (known, items) in self._grams.items():
+            places, numbers = known.find(gram_hashes(words.hashes, size))
+            of = np.searchsorted(words.ends, places, side="right")
+            pairs.update(zip(of.tolist(), items.take(numbers).tolist(), strict=True))
+        return sorted(pairs)
 
 
 class _Set:
@@ -106,7 +121,8 @@ class _Set:
         self._owners = np.repeat(np.arange(len(benchmark.items)), self._sizes)
         self._room = np.repeat(self._ends, self._sizes) - np.arange(len(self._words))
         self.boilerplate: dict[int, set[Gram]] = {}
-        self.led = self._leads(texts)
+        self.marks = np.concatenate([np.zeros(0, dtype=np.uint8), *(marks_of(piece).marks for _, piece in texts.pieces())])
+        self.leads = self._leads()
 
     def match(self, text: Text, item: int) -> Match | None:
         """How `text` repeats an item, by number."""
@@ -117,10 +133,13 @@ class _Set:
             self._texts[item] = Text(self.benchmark.items[item].text)
         return self._texts[item]
 
-    def _leads(self, texts: Texts) -> _Leads:
+    def _leads(self) -> _Leads:
         firsts, sizes = self._found_leads()
-        marks = np.concatenate([_NO_LEADS.marks, *(marks_of(piece).marks for _, piece in texts.pieces())])
-        return _Leads(marks, firsts, sizes, self._owners[firsts])
+        hashes = np.empty(len(firsts), dtype=np.uint64)
+        for size in np.unique(sizes).tolist():
+            of = sizes == size
+            hashes[of] = gram_hashes(self._words, size)[firsts[of]]
+        return _Leads(firsts, sizes, hashes, self._owners[firsts])
 
     def _found_leads(self) -> tuple[Ints, Ints]:
         """The words from which on an n-gram leads to its item, and how many words it has: every match holds one of them.

@@ -1,8 +1,8 @@
-"""Where any of a million known phrases begins among words that are given by a byte each, without a look at most of these.
+"""Known phrases among other words: by a byte of each word where one may begin, and by a hash of all of its words which one it is.
 
 A phrase of `size` words holds `window` words that begin at a multiple of `step`, wherever it stands, if `window` and `step` - 1 are
-`size` in all. So at every `step`-th word a filter is asked whether some phrase has these near its beginning; where one does, phrases are
-looked for by their hash.
+`size` in all. So at every `step`-th word a filter is asked whether some phrase has these near its beginning; where one does, another is
+asked for the whole phrase.
 """
 
 from __future__ import annotations
@@ -15,93 +15,101 @@ from gland_assets.core.ngrams import UInt64s
 from gland_assets.core.texts import Ints, UInt8s
 
 LONGEST = 8
-"""Words of a phrase that are looked at: their bytes are one number."""
+"""Words of a phrase that are looked at by their bytes, which then are one number."""
 
 WINDOW = 5
-"""Words that the filter is asked for: with fewer, too many are the same by chance."""
+"""Words that the first filter is asked for: of fewer, too many are the same by chance."""
 
 _FACTOR = 0xD1342543DE82EF95  # odd, with about half of its bits set
 _EACH = 1 << 15  # windows taken at once, for the processor's cache
+WINDOW_BITS, WHOLE_BITS = 5, 7
+_LEAST_BITS, _MOST_BITS = 12, 27  # of a filter, as a power of two: up to 16 MiB
 _MOST_BUCKETS = 20  # as a power of two
-_SPARSE = 5  # bits of the filter for each window, as a power of two
-_LEAST_BITS, _MOST_BITS = 12, 27  # of the filter, as a power of two: up to 16 MiB
-
-
-class Found(NamedTuple):
-    """Phrases that were found: the word at which each begins, and which of the known ones it is."""
-
-    firsts: Ints
-    numbers: Ints
-
-
-_NOTHING = Found(*np.zeros((2, 0), dtype=np.int64))
 
 
 class Phrases:
-    """Known phrases, ready to be looked for. Two with the same first LONGEST words, by their bytes, are taken for the same."""
+    """Known phrases by a byte of each word, ready to be looked for."""
 
     def __init__(self, marks: UInt8s, firsts: Ints, sizes: Ints) -> None:
         """Of `sizes[i]` words, one or more, from word `firsts[i]` on."""
         padded, sizes = _padded(marks), np.minimum(sizes, LONGEST)
-        self._tiers = [_Tier(size, padded, firsts[of], of) for size in range(LONGEST, 0, -1) if len(of := np.flatnonzero(sizes == size))]
+        self._tiers = [_Tier(size, padded, firsts[sizes == size]) for size in np.unique(sizes).tolist()]
 
-    def find(self, marks: UInt8s) -> Found:
-        """Where they begin among other words, in no order."""
+    def suspected(self, marks: UInt8s) -> Ints:
+        """At which words, by number and in no order, one of them may begin: at each where one does, and at few others."""
         padded = _padded(marks)
-        found = [tier.find(padded) for tier in self._tiers] or [_NOTHING]
-        return Found(*map(np.concatenate, zip(*found, strict=True)))
+        return np.concatenate([np.zeros(0, dtype=np.int64), *(tier.suspected(padded) for tier in self._tiers)])
 
 
 class _Tier:
     """The known phrases of one size."""
 
-    def __init__(self, size: int, padded: UInt8s, firsts: Ints, numbers: Ints) -> None:
+    def __init__(self, size: int, padded: UInt8s, firsts: Ints) -> None:
         self._size, self._window = size, min(size, WINDOW)
         self._step = size - self._window + 1
         near = np.zeros(len(padded), dtype=np.bool_)
         for ahead in range(self._step):
             near[firsts + ahead] = True
-        self._filter = _Filter(_hashed(_eights(padded)[np.flatnonzero(near)], self._window))
-        hashes = _hashed(_eights(padded)[firsts], size)
-        bits = min(len(hashes).bit_length(), _MOST_BUCKETS)
-        self._shift = np.uint64(64 - bits)
-        order = _order(hashes)
-        self._hashes, self._numbers = hashes[order], numbers[order]
-        self._buckets = np.concatenate([[0], np.cumsum(np.bincount(self._bucket(hashes), minlength=1 << bits))])
+        eights = _eights(padded)
+        self._windows = _Filter(_hashed(eights[np.flatnonzero(near)], self._window), WINDOW_BITS)
+        self._wholes = _Filter(_hashed(eights[firsts], size), WHOLE_BITS)
 
-    def find(self, padded: UInt8s) -> Found:
-        windows, places = _eights(padded)[:: self._step], [np.zeros(0, dtype=np.int64)]
+    def suspected(self, padded: UInt8s) -> Ints:
+        eights, places = _eights(padded), [np.zeros(0, dtype=np.int64)]
+        windows = eights[:: self._step]
         for begin in range(0, len(windows), _EACH):
-            places.append(self._filter.passing(_hashed(windows[begin : begin + _EACH], self._window)) + begin)
+            places.append(self._windows.passing(_hashed(windows[begin : begin + _EACH], self._window)) + begin)
         firsts = (np.concatenate(places)[:, None] * self._step - np.arange(self._step)).ravel()
         firsts = firsts[firsts >= 0]
-        hashes = _hashed(_eights(padded)[firsts], self._size)
-        bucket = self._bucket(hashes)
-        begins = self._buckets.take(bucket)
-        many = self._buckets.take(bucket + 1) - begins
-        which = np.arange(many.sum()) + np.repeat(begins - np.cumsum(many) + many, many)
-        same = self._hashes.take(which) == np.repeat(hashes, many)
-        return Found(np.repeat(firsts, many)[same], self._numbers.take(which[same]))
-
-    def _bucket(self, hashes: UInt64s) -> Ints:
-        return (hashes >> self._shift).view(np.int64)
+        return firsts[self._wholes.passing(_hashed(eights[firsts], self._size))]
 
 
 class _Filter:
     """Of hashes, each by one bit."""
 
-    def __init__(self, hashes: UInt64s) -> None:
-        bits = min(max(len(hashes).bit_length() + _SPARSE, _LEAST_BITS), _MOST_BITS)
+    def __init__(self, hashes: UInt64s, sparse: int) -> None:
+        bits = min(max(len(hashes).bit_length() + sparse, _LEAST_BITS), _MOST_BITS)
         self._word, self._bit = np.uint64(64 - bits + 6), np.uint64(64 - bits)
-        held = np.zeros(1 << bits, dtype=np.bool_)
-        held[hashes >> self._bit] = True
-        self._words = np.packbits(held, bitorder="little").view("<u8")
+        self._words = np.zeros(1 << bits - 6, dtype=np.uint64)
+        np.bitwise_or.at(self._words, self._places(hashes), np.uint64(1) << self._bits(hashes))
 
     def passing(self, hashes: UInt64s) -> Ints:
         """Which of the hashes are in it, by place; a few others pass too."""
-        words = self._words.take((hashes >> self._word).view(np.int64))
-        words >>= hashes >> self._bit & np.uint64(63)
-        return np.flatnonzero(words & np.uint64(1))
+        return np.flatnonzero(self._words.take(self._places(hashes)) >> self._bits(hashes) & np.uint64(1))
+
+    def _places(self, hashes: UInt64s) -> Ints:
+        return (hashes >> self._word).view(np.int64)
+
+    def _bits(self, hashes: UInt64s) -> UInt64s:
+        return hashes >> self._bit & np.uint64(63)
+
+
+class Found(NamedTuple):
+    """Hashes that were found: the place of each, and which of the known ones it is."""
+
+    places: Ints
+    numbers: Ints
+
+
+class Hashes:
+    """Known hashes, some of them perhaps the same, ready to be looked for."""
+
+    def __init__(self, hashes: UInt64s) -> None:
+        """By number."""
+        self._numbers = _order(hashes)
+        self._hashes = hashes[self._numbers]
+        bits = min(len(hashes).bit_length(), _MOST_BUCKETS)
+        self._bucket = np.uint64(64 - bits)
+        self._begins = np.concatenate([[0], np.cumsum(np.bincount((hashes >> self._bucket).view(np.int64), minlength=1 << bits))])
+
+    def find(self, hashes: UInt64s) -> Found:
+        """Which of `hashes` are known, once for each known one that is the same."""
+        bucket = (hashes >> self._bucket).view(np.int64)
+        begins = self._begins.take(bucket)
+        many = self._begins.take(bucket + 1) - begins
+        which = np.arange(many.sum()) + np.repeat(begins - np.cumsum(many) + many, many)
+        same = np.flatnonzero(self._hashes.take(which) == np.repeat(hashes, many))
+        return Found(np.repeat(np.arange(len(hashes)), many).take(same), self._numbers.take(which.take(same)))
 
 
 def _hashed(eights: UInt64s, words: int) -> UInt64s:

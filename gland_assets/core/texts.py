@@ -32,13 +32,17 @@ class Texts(NamedTuple):
         return cls.joined([encoded(text) for text in texts])
 
     @classmethod
-    def joined(cls, parts: Sequence[bytes]) -> Texts:
+    def joined(cls, parts: Sequence[bytes | memoryview]) -> Texts:
         """Texts given one by one in UTF-8."""
         return cls(b"".join(parts), np.cumsum(np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))))
 
     def text(self, number: int) -> str:
         """Text `number`."""
         return decoded(self.data[int(self.ends[number - 1]) if number else 0 : int(self.ends[number])])
+
+    def some(self, numbers: Sequence[int]) -> Texts:
+        """Some of them, by number."""
+        return Texts.joined([self.data[int(self.ends[number - 1]) if number else 0 : int(self.ends[number])] for number in numbers])
 
     def parts(self) -> list[bytes]:
         """The texts one by one."""

@@ -4,32 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from gland_assets.core.hashing import ID_BYTES
+from gland_assets.io.texts import texts_of
+
+_NONE = np.zeros(0, dtype=np.bool_)
 
 
 def table_hash(table: pa.Table) -> str:
     """32 hex digits of what a table of text, bytes and numbers holds, however it lies in memory."""
     hashed = blake2b(digest_size=ID_BYTES)
     for column in table.columns:
-        wide = column.cast(pa.large_string()) if pa.types.is_string(column.type) else column  # else no more than 2 GiB in one
-        for part in _plain(wide.combine_chunks()):
+        for part in _plain(column):
             hashed.update(f"{len(part)};".encode())
             hashed.update(part)
     return hashed.hexdigest()
 
 
-def _plain(array: pa.Array) -> Iterator[bytes | memoryview]:
+def _plain(column: pa.ChunkedArray) -> Iterator[bytes | memoryview]:
     """Which values are null, how long each is where they have lengths, and then all of them in one."""
-    yield array.is_null().to_numpy(zero_copy_only=False).tobytes() if array.null_count else b""
-    if pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type):
-        filled = array.fill_null(pa.scalar("" if pa.types.is_large_string(array.type) else b"", array.type))
-        _, told, data = filled.buffers()
-        offsets = np.frombuffer(told or bytes(8), dtype=np.int64)[filled.offset : filled.offset + len(filled) + 1]
-        yield np.diff(offsets).astype(np.int32).tobytes()
-        yield memoryview(data or b"")[slice(*offsets[[0, -1]])]
+    nulls = np.concatenate([_NONE, *map(_nulls, column.chunks)]) if column.null_count else _NONE
+    yield nulls.tobytes()
+    if pa.types.is_primitive(column.type):
+        values = np.concatenate([np.zeros(0, dtype=column.type.to_pandas_dtype()), *map(_values, column.chunks)])
+        values[: len(nulls)][nulls] = 0
+        yield values.tobytes()
     else:
-        yield memoryview(array.fill_null(0).to_numpy()).cast("B")
+        texts = texts_of(column)
+        yield np.diff(texts.ends, prepend=0).astype(np.int32).tobytes()
+        yield texts.data
+
+
+def _nulls(chunk: pa.Array) -> NDArray[np.bool_]:
+    told = chunk.buffers()[0]
+    if told is None:
+        return np.zeros(len(chunk), dtype=np.bool_)
+    filled = np.unpackbits(np.frombuffer(told, dtype=np.uint8), count=chunk.offset + len(chunk), bitorder="little")
+    return ~filled[chunk.offset :].view(np.bool_)
+
+
+def _values(chunk: pa.Array) -> NDArray[Any]:
+    told = np.frombuffer(chunk.buffers()[1], dtype=chunk.type.to_pandas_dtype())
+    return told[chunk.offset : chunk.offset + len(chunk)]
