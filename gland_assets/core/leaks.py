@@ -15,7 +15,7 @@ from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Gram, Item,
 from gland_assets.core.ngrams import UInt64s, Words, gram_hashes, marks_of, words_of
 from gland_assets.core.phrases import Hashes, Phrases
 from gland_assets.core.project import Rule
-from gland_assets.core.texts import Ints, Texts
+from gland_assets.core.texts import Ints, Texts, keep_memory
 
 TOGETHER = 1 << 19
 """Bytes of texts looked through at once."""
@@ -54,6 +54,7 @@ class Index:
 
     def __init__(self, benchmarks: Sequence[Benchmark]) -> None:
         """Raises ValueError for a set without rules."""
+        keep_memory()
         self._sets = [_Set(benchmark) for benchmark in benchmarks]
         self._firsts = np.cumsum([0, *(len(each.benchmark.items) for each in self._sets)])
         before = np.cumsum([0, *(len(each.marks) for each in self._sets)])

@@ -22,7 +22,7 @@ WINDOW = 5
 
 _FACTOR = 0xD1342543DE82EF95  # odd, with about half of its bits set
 _EACH = 1 << 15  # windows taken at once, for the processor's cache
-WINDOW_BITS, WHOLE_BITS = 5, 7
+WINDOW_BITS, WHOLE_BITS = 5, 6
 _LEAST_BITS, _MOST_BITS = 12, 27  # of a filter, as a power of two: up to 16 MiB
 _MOST_BUCKETS = 20  # as a power of two
 
@@ -71,7 +71,11 @@ class _Filter:
         bits = min(max(len(hashes).bit_length() + sparse, _LEAST_BITS), _MOST_BITS)
         self._word, self._bit = np.uint64(64 - bits + 6), np.uint64(64 - bits)
         self._words = np.zeros(1 << bits - 6, dtype=np.uint64)
-        np.bitwise_or.at(self._words, self._places(hashes), np.uint64(1) << self._bits(hashes))
+        places, bits = self._places(hashes), np.uint64(1) << self._bits(hashes)
+        while len(places):  # of several for one word, one comes through at a time
+            self._words[places] |= bits
+            lost = self._words.take(places) & bits == 0
+            places, bits = places[lost], bits[lost]
 
     def passing(self, hashes: UInt64s) -> Ints:
         """Which of the hashes are in it, by place; a few others pass too."""

@@ -91,6 +91,15 @@ def first_bytes(data: UInt8s, wanted: Callable[[], NDArray[np.bool_]]) -> Ints:
     return leading[wanted().take(code_points(data[beyond]), mode="clip")]
 
 
+@cache
+def keep_memory() -> None:
+    """Have the C library keep freed memory: once it has freed a large block, glibc gives back less than twice as much no more.
+
+    Stretch after stretch would otherwise ask the system for the same pages.
+    """
+    np.empty(31 << 20, dtype=np.uint8)  # of 32 MiB and above it takes no notice
+
+
 def beyond_ascii(data: UInt8s) -> Ints:
     """Where bytes beyond ASCII stand."""
     return np.flatnonzero(data >= np.uint8(0x80))
