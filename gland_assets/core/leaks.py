@@ -5,6 +5,7 @@ Bytes only lead to pairs of a text and an item; `core.decontamination.match` dec
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from gland_assets.core.phrases import Hashes, Phrases
 from gland_assets.core.project import Rule
 from gland_assets.core.texts import Ints, Texts, keep_memory
 
-TOGETHER = 1 << 19
+TOGETHER = 1 << 20
 """Bytes of texts looked through at once."""
 
 _NO_INTS = np.zeros(0, dtype=np.int64)
@@ -78,24 +79,25 @@ class Index:
 
     def search(self, texts: Texts) -> Iterator[Leak]:
         """The items that each of `texts` repeats, in order of text and item."""
-        suspects = self._suspects(texts)
+        suspects, begins = self._suspects(texts), self._firsts.tolist()
         for first, piece in texts.some(suspects).pieces():
             latest, text = -1, Text("")
             for number, item in self._pairs(piece):
                 if number != latest:
                     latest, text = number, Text(piece.text(number))
-                which = int(np.searchsorted(self._firsts, item, side="right")) - 1
-                found = self._sets[which].match(text, item - int(self._firsts[which]))
+                which = bisect_right(begins, item) - 1
+                found = self._sets[which].match(text, item - begins[which])
                 if found is not None:
                     benchmark = self._sets[which].benchmark
-                    yield Leak(suspects[first + number], benchmark.name, benchmark.items[item - int(self._firsts[which])], found)
+                    yield Leak(suspects[first + number], benchmark.name, benchmark.items[item - begins[which]], found)
 
     def _suspects(self, texts: Texts) -> list[int]:
         """The texts, by number, that hold by a byte of each word an n-gram which leads to an item; few others."""
         found = []
         for first, piece in texts.pieces(TOGETHER):
             marks, at, ends = marks_of(piece)
-            found += (np.unique(np.searchsorted(ends, at.take(self._phrases.suspected(marks)), side="right")) + first).tolist()
+            of = np.searchsorted(ends, at.take(self._phrases.suspected(marks)), side="right") + first
+            found += sorted(set(of.tolist()))
         return found
 
     def _pairs(self, texts: Texts) -> list[tuple[int, int]]:

@@ -71,11 +71,11 @@ class _Filter:
         bits = min(max(len(hashes).bit_length() + sparse, _LEAST_BITS), _MOST_BITS)
         self._word, self._bit = np.uint64(64 - bits + 6), np.uint64(64 - bits)
         self._words = np.zeros(1 << bits - 6, dtype=np.uint64)
-        places, bits = self._places(hashes), np.uint64(1) << self._bits(hashes)
+        places, masks = self._places(hashes), np.uint64(1) << self._bits(hashes)
         while len(places):  # of several for one word, one comes through at a time
-            self._words[places] |= bits
-            lost = self._words.take(places) & bits == 0
-            places, bits = places[lost], bits[lost]
+            self._words[places] |= masks
+            lost = self._words.take(places) & masks == 0
+            places, masks = places[lost], masks[lost]
 
     def passing(self, hashes: UInt64s) -> Ints:
         """Which of the hashes are in it, by place; a few others pass too."""
