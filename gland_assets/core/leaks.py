@@ -201,10 +201,13 @@ class _Set:
     def _common(self, places: Ints, hashes: UInt64s) -> NDArray[np.bool_]:
         """Which of the n-grams stand in more than BOILERPLATE items."""
         some = (hashes >> np.uint64(64 - len(hashes).bit_length())).view(np.int64) if len(hashes) else hashes.view(np.int64)
-        suspect = (np.bincount(some) > BOILERPLATE).take(some)
-        pairs = np.unique(np.stack([hashes[suspect], self._owners[places[suspect]].astype(np.uint64)], axis=1), axis=0)
+        suspects = np.flatnonzero((np.bincount(some) > BOILERPLATE).take(some))
+        told = hashes[suspects]
+        pairs = np.unique(np.stack([told, self._owners[places[suspects]].astype(np.uint64)], axis=1), axis=0)
         values, counts = np.unique(pairs[:, 0], return_counts=True)
-        return _among(hashes, values[counts > BOILERPLATE])
+        common = np.zeros(len(hashes), dtype=np.bool_)
+        common[suspects] = np.isin(told, values[counts > BOILERPLATE])
+        return common
 
     def _common_wholes(self, items: Ints) -> NDArray[np.bool_]:
         """Which of these items stand, whole, in more than BOILERPLATE items; they are noted by their words."""
@@ -235,12 +238,4 @@ def _any_within(marked: NDArray[np.bool_], places: Ints, reach: int) -> NDArray[
     """Of each of the places, whether it or one of those that follow is marked, `reach` in all."""
     upto = np.concatenate([[0], np.cumsum(marked)])
     found: NDArray[np.bool_] = upto[places + reach] > upto[places]
-    return found
-
-
-def _among(hashes: UInt64s, known: UInt64s) -> NDArray[np.bool_]:
-    """Which of `hashes` are in `known`, which is in order."""
-    if not len(known):
-        return np.zeros(len(hashes), dtype=np.bool_)
-    found: NDArray[np.bool_] = known.take(np.minimum(np.searchsorted(known, hashes), len(known) - 1)) == hashes
     return found

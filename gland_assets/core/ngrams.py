@@ -98,7 +98,8 @@ def _laid(texts: Texts) -> _Laid:
     mark_beyond_ascii(few, of_words)
     inside[beyond] = of_words
     letters *= inside
-    starts = inside.copy()
+    starts = np.empty_like(inside)
+    starts[0] = inside[0]
     np.greater(inside[1:], inside[:-1], out=starts[1:])
     starts[texts.ends] = inside[texts.ends]
     return _Laid(letters, np.flatnonzero(starts), texts.ends)

@@ -71,7 +71,11 @@ class _Filter:
         bits = min(max(len(hashes).bit_length() + sparse, _LEAST_BITS), _MOST_BITS)
         self._word, self._bit = np.uint64(64 - bits + 6), np.uint64(64 - bits)
         self._words = np.zeros(1 << bits - 6, dtype=np.uint64)
-        places, masks = self._places(hashes), np.uint64(1) << self._bits(hashes)
+        for begin in range(0, len(hashes), _EACH):
+            self._add(hashes[begin : begin + _EACH])
+
+    def _add(self, hashes: UInt64s) -> None:
+        places, masks = self._places(hashes), self._masks(hashes)
         while len(places):  # of several for one word, one comes through at a time
             self._words[places] |= masks
             lost = self._words.take(places) & masks == 0
@@ -79,13 +83,13 @@ class _Filter:
 
     def passing(self, hashes: UInt64s) -> Ints:
         """Which of the hashes are in it, by place; a few others pass too."""
-        return np.flatnonzero(self._words.take(self._places(hashes)) >> self._bits(hashes) & np.uint64(1))
+        return np.flatnonzero(self._words.take(self._places(hashes)) & self._masks(hashes) != 0)
 
     def _places(self, hashes: UInt64s) -> Ints:
         return (hashes >> self._word).view(np.int64)
 
-    def _bits(self, hashes: UInt64s) -> UInt64s:
-        return hashes >> self._bit & np.uint64(63)
+    def _masks(self, hashes: UInt64s) -> UInt64s:
+        return np.uint64(1) << (hashes >> self._bit & np.uint64(63))
 
 
 class Found(NamedTuple):
