@@ -69,7 +69,7 @@ class Index:
             np.concatenate([np.zeros(0, dtype=np.uint8), *(each.marks for each in self._sets)]), leads.firsts, leads.sizes
         )
         self._grams = {}
-        for size in np.unique(leads.sizes).tolist():
+        for size in np.flatnonzero(np.bincount(leads.sizes)).tolist():
             of = leads.sizes == size
             self._grams[size] = Hashes(leads.hashes[of]), leads.items[of]
 
@@ -139,7 +139,7 @@ class _Set:
     def _leads(self) -> _Leads:
         firsts, sizes = self._found_leads()
         hashes = np.empty(len(firsts), dtype=np.uint64)
-        for size in np.unique(sizes).tolist():
+        for size in np.flatnonzero(np.bincount(sizes)).tolist():
             of = sizes == size
             hashes[of] = gram_hashes(self._words, size)[firsts[of]]
         return _Leads(firsts, sizes, hashes, self._owners[firsts])

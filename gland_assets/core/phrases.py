@@ -22,7 +22,7 @@ WINDOW = 5
 
 _FACTOR = 0xD1342543DE82EF95  # odd, with about half of its bits set
 _EACH = 1 << 15  # windows taken at once, for the processor's cache
-WINDOW_BITS, WHOLE_BITS = 5, 6
+WINDOW_BITS, WHOLE_BITS = 6, 7
 _LEAST_BITS, _MOST_BITS = 12, 27  # of a filter, as a power of two: up to 16 MiB
 _MOST_BUCKETS = 20  # as a power of two
 
@@ -33,7 +33,7 @@ class Phrases:
     def __init__(self, marks: UInt8s, firsts: Ints, sizes: Ints) -> None:
         """Of `sizes[i]` words, one or more, from word `firsts[i]` on."""
         padded, sizes = _padded(marks), np.minimum(sizes, LONGEST)
-        self._tiers = [_Tier(size, padded, firsts[sizes == size]) for size in np.unique(sizes).tolist()]
+        self._tiers = [_Tier(size, padded, firsts[sizes == size]) for size in np.flatnonzero(np.bincount(sizes)).tolist()]
 
     def suspected(self, marks: UInt8s) -> Ints:
         """At which words, by number and in no order, one of them may begin: at each where one does, and at few others."""

@@ -35,9 +35,11 @@ def _plain(column: pa.ChunkedArray) -> Iterator[bytes | memoryview]:
         values[: len(nulls)][nulls] = 0
         yield values.tobytes()
     else:
-        texts = texts_of(column)
-        yield np.diff(texts.ends, prepend=0).astype(np.int32).tobytes()
-        yield texts.data
+        data, ends = texts_of(column)
+        sizes = ends.copy()
+        sizes[1:] -= ends[:-1]
+        yield sizes.astype(np.int32).tobytes()
+        yield data
 
 
 def _nulls(chunk: pa.Array) -> NDArray[np.bool_]:
