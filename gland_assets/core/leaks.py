@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Gram, Item, Match, Text, match
-from gland_assets.core.ngrams import UInt64s, Words, gram_hashes, marks_of, words_of
+from gland_assets.core.ngrams import UInt64s, gram_hashes, marks_and_words_of, marks_of, words_of
 from gland_assets.core.phrases import Hashes, Phrases
 from gland_assets.core.project import Rule
-from gland_assets.core.texts import Ints, Texts, keep_memory
+from gland_assets.core.texts import Ints, Texts, UInt8s, keep_memory
 
 TOGETHER = 1 << 20
 """Bytes of texts looked through at once."""
@@ -118,13 +118,11 @@ class _Set:
             raise ValueError(f"benchmark {benchmark.name!r} has no rule")
         self.benchmark = benchmark
         self._texts: dict[int, Text] = {}
-        texts = Texts.of([item.text for item in benchmark.items])
-        self._words, self._ends = _all_words(texts)
+        self.marks, self._words, self._ends = _all_words(Texts.of([item.text for item in benchmark.items]))
         self._sizes = np.diff(self._ends, prepend=0)
         self._owners = np.repeat(np.arange(len(benchmark.items)), self._sizes)
         self._room = np.repeat(self._ends, self._sizes) - np.arange(len(self._words))
         self.boilerplate: dict[int, set[Gram]] = {}
-        self.marks = np.concatenate([np.zeros(0, dtype=np.uint8), *(marks_of(piece).marks for _, piece in texts.pieces())])
         self.leads = self._leads()
 
     def match(self, text: Text, item: int) -> Match | None:
@@ -224,13 +222,14 @@ class _Set:
         return self._text(owner).gram(at - int(self._ends[owner] - self._sizes[owner]), ngram)
 
 
-def _all_words(texts: Texts) -> Words:
-    """`words_of` texts of any number, in pieces."""
-    pieces = [words_of(piece) for _, piece in texts.pieces()] or [words_of(texts)]
-    before = np.cumsum([0, *(len(piece.hashes) for piece in pieces)])
-    return Words(
-        np.concatenate([piece.hashes for piece in pieces]),
-        np.concatenate([piece.ends + first for piece, first in zip(pieces, before, strict=False)]),
+def _all_words(texts: Texts) -> tuple[UInt8s, UInt64s, Ints]:
+    """Marks and hashes of the words of texts of any number, and how many words there are up to the end of each."""
+    pieces = [marks_and_words_of(piece) for _, piece in texts.pieces()]
+    before = np.cumsum([0, *(len(words.hashes) for _, words in pieces)])
+    return (
+        np.concatenate([np.zeros(0, dtype=np.uint8), *(marks.marks for marks, _ in pieces)]),
+        np.concatenate([_NO_INTS.view(np.uint64), *(words.hashes for _, words in pieces)]),
+        np.concatenate([_NO_INTS, *(words.ends + first for (_, words), first in zip(pieces, before, strict=False))]),
     )
 
 

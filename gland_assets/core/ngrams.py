@@ -50,7 +50,22 @@ class _Laid(NamedTuple):
 
 def marks_of(texts: Texts) -> Marks:
     """The words of all texts in order."""
-    letters, starts, ends = _laid(texts)
+    return _marks(_laid(texts))
+
+
+def words_of(texts: Texts) -> Words:
+    """The words of all texts in order. Texts by the million are given in pieces: what is worked out takes some 20 bytes a byte."""
+    return _words(_laid(texts))
+
+
+def marks_and_words_of(texts: Texts) -> tuple[Marks, Words]:
+    """Both, the texts laid out once."""
+    laid = _laid(texts)
+    return _marks(laid), _words(laid)
+
+
+def _marks(laid: _Laid) -> Marks:
+    letters, starts, ends = laid
     firsts = letters[ends]
     letters[ends] = 0  # which ends a word before it
     marks = letters[MARKED - 1 :] + np.uint8(1)
@@ -62,9 +77,8 @@ def marks_of(texts: Texts) -> Marks:
     return Marks(marks.take(starts), starts, ends)
 
 
-def words_of(texts: Texts) -> Words:
-    """The words of all texts in order. Texts by the million are given in pieces: what is worked out takes some 20 bytes a byte."""
-    letters, starts, ends = _laid(texts)
+def _words(laid: _Laid) -> Words:
+    letters, starts, ends = laid
     scales, inverses = _powers(max(2 * BYTES, 1 << len(letters).bit_length()))
     sums = np.zeros(len(letters) + 1, dtype=np.uint64)
     np.cumsum(np.multiply(letters, scales[: len(letters)], dtype=np.uint64), out=sums[1:])
