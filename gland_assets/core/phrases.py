@@ -22,8 +22,8 @@ WINDOW = 5
 
 _FACTOR = 0xD1342543DE82EF95  # odd, with about half of its bits set
 _EACH = 1 << 15  # windows taken at once, for the processor's cache
-WINDOW_BITS, WHOLE_BITS = 6, 7
-_LEAST_BITS, _MOST_BITS = 12, 27  # of a filter, as a power of two: up to 16 MiB
+_WINDOW_BITS, _WHOLE_BITS = 6, 7  # of a filter for each hash in it, as a power of two, and up to twice as many
+_LEAST_BITS, _MOST_BITS = 20, 27  # of a filter, as a power of two: 128 KiB to 16 MiB
 _MOST_BUCKETS = 20  # as a power of two
 
 
@@ -51,8 +51,8 @@ class _Tier:
         for ahead in range(self._step):
             near[firsts + ahead] = True
         eights = _eights(padded)
-        self._windows = _Filter(_hashed(eights[np.flatnonzero(near)], self._window), WINDOW_BITS)
-        self._wholes = _Filter(_hashed(eights[firsts], size), WHOLE_BITS)
+        self._windows = _Filter(_hashed(eights[np.flatnonzero(near)], self._window), _WINDOW_BITS)
+        self._wholes = _Filter(_hashed(eights[firsts], size), _WHOLE_BITS)
 
     def suspected(self, padded: UInt8s) -> Ints:
         eights, places = _eights(padded), [np.zeros(0, dtype=np.int64)]
