@@ -115,6 +115,7 @@ def test_words_are_hashed_alike_in_pieces_of_any_size(texts: list[str], size: in
     assert [first for first, _ in pieces] == [sum(len(piece.ends) for _, piece in pieces[:at]) for at in range(len(pieces))]
     assert [value for _, piece in pieces for value in words_of(piece).hashes.tolist()] == found.hashes.tolist()
     assert [piece.text(at) for _, piece in pieces for at in range(len(piece.ends))] == texts
+    assert Texts.of(texts).some(range(0, len(texts), 2)).parts() == Texts.of(texts[::2]).parts()
 
 
 @given(st.lists(prose | wild | few, max_size=12))
