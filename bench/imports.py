@@ -66,7 +66,7 @@ def write(folder: Path, count: int) -> None:
 def take_in(warehouse: Path) -> None:
     """The imported rows as a build takes them in: read, laid out as the levels have them, hashed and written."""
     from gland_assets.core.state import PartitionMeta
-    from gland_assets.io.signing import table_hash
+    from gland_assets.io.table_hash import table_hash
 
     partitions = Partitions(warehouse)
     for level in ("questions", "answers"):

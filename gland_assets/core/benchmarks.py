@@ -77,9 +77,9 @@ def item_texts(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
 
     A column is named by its path, as `question.stem` or `examples[].input`. Raises LookupError with the column that the row does not have.
     """
-    spread = next((column.split("[]")[0] for column in columns if "[]" in column), None)
-    if spread is None:
-        return ["\n".join(_text(row, column, column) for column in columns)]
+    if "[]" not in " ".join(columns):
+        return ["\n".join([_text(row, column, column) for column in columns])]
+    spread = next(column.split("[]")[0] for column in columns if "[]" in column)
     parts = _at(row, spread, f"{spread}[]")
     if not isinstance(parts, list):
         raise LookupError(f"{spread}[]")
@@ -94,6 +94,8 @@ def _part_text(row: Mapping[str, Any], part: Any, column: str) -> str:
 def _text(value: Any, path: str, column: str) -> str:
     """What stands at a path, as text: of a list its parts, one a line; of null nothing."""
     found = _at(value, path, column)
+    if isinstance(found, str):
+        return found
     if isinstance(found, list):
         return "\n".join(_text(part, "", column) for part in found)
     if isinstance(found, Mapping):
@@ -102,10 +104,11 @@ def _text(value: Any, path: str, column: str) -> str:
 
 
 def _at(value: Any, path: str, column: str) -> Any:
-    for name in path.split(".") if path else ():
-        if not isinstance(value, Mapping) or name not in value:
-            raise LookupError(column)
-        value = value[name]
+    try:
+        for name in path.split(".") if path else ():
+            value = value[name]
+    except (KeyError, TypeError):
+        raise LookupError(column) from None
     return value
 
 

@@ -105,11 +105,12 @@ def match(text: Text, item: Text, rules: Sequence[Rule], boilerplate: Boilerplat
             continue
         grams, common = item.listed(rule.ngram), boilerplate.get(rule.ngram, ())
         shared = near if rule.ngram == least else _shared(text, item, rule.ngram)
-        covered = size
         if common:
             shared = [at for at in shared if grams[at] not in common]
-            covered = _covered([at for at, gram in enumerate(grams) if gram not in common], rule.ngram)
-        share = _covered(shared, rule.ngram) / covered if shared else 0.0
+        if not shared:
+            continue
+        covered = _covered([at for at, gram in enumerate(grams) if gram not in common], rule.ngram) if common else size
+        share = _covered(shared, rule.ngram) / covered
         if share > rule.share:
             held = text.grams(rule.ngram)
             stretches = (_stretch(text, item, held[grams[at]], at) for at in shared)

@@ -1,10 +1,11 @@
-"""Benchmark items that texts repeat, looked for in millions of texts at once: n-grams by their bytes first, and then by words.
+"""Benchmark items that texts repeat, looked for in millions of texts at once: n-grams by a byte of each word first, and then by words.
 
 Bytes only lead to pairs of a text and an item; `core.decontamination.match` decides on each by real words.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Gram, Item, Match, Text, match
-from gland_assets.core.ngrams import SPACE, Words, gram_hashes, run_of, words_of
+from gland_assets.core.ngrams import gram_hashes, marks_and_words_of, marks_of, words_of
+from gland_assets.core.phrases import Hashes, Phrases
 from gland_assets.core.project import Rule
-from gland_assets.core.stretches import Stretches
-from gland_assets.core.texts import Ints, Texts, UInt8s, UInt64s
+from gland_assets.core.texts import Ints, Texts, UInt8s, UInt64s, keep_memory
 
 TOGETHER = 1 << 20
 """Bytes of texts looked through at once."""
+
+_NO_INTS = np.zeros(0, dtype=np.int64)
 
 
 class Benchmark(NamedTuple):
@@ -39,15 +42,12 @@ class Leak(NamedTuple):
 
 
 class _Leads(NamedTuple):
-    """N-grams that lead to items, each as a stretch of the bytes of all words."""
+    """N-grams that lead to items."""
 
-    run: UInt8s
-    begins: Ints
-    ends: Ints
+    firsts: Ints  # the words of the set at which they begin
+    sizes: Ints  # how many words they have
+    hashes: UInt64s
     items: Ints
-
-
-_NO_LEADS = _Leads(np.zeros(0, dtype=np.uint8), *np.zeros((3, 0), dtype=np.int64))
 
 
 class Index:
@@ -55,16 +55,23 @@ class Index:
 
     def __init__(self, benchmarks: Sequence[Benchmark]) -> None:
         """Raises ValueError for a set without rules."""
+        keep_memory()
         self._sets = [_Set(benchmark) for benchmark in benchmarks]
         self._firsts = np.cumsum([0, *(len(each.benchmark.items) for each in self._sets)])
-        leads = [each.led for each in self._sets] or [_NO_LEADS]
-        before = np.cumsum([0, *(len(each.run) for each in leads)])
-        self._owners = np.concatenate([each.items + first for each, first in zip(leads, self._firsts, strict=False)])
-        self._stretches = Stretches(
-            np.concatenate([each.run for each in leads]),
-            np.concatenate([each.begins + first for each, first in zip(leads, before, strict=False)]),
-            np.concatenate([each.ends + first for each, first in zip(leads, before, strict=False)]),
+        before = np.cumsum([0, *(len(each.marks) for each in self._sets)])
+        leads = _Leads(
+            np.concatenate([_NO_INTS, *(each.leads.firsts + first for each, first in zip(self._sets, before, strict=False))]),
+            np.concatenate([_NO_INTS, *(each.leads.sizes for each in self._sets)]),
+            np.concatenate([_NO_INTS.view(np.uint64), *(each.leads.hashes for each in self._sets)]),
+            np.concatenate([_NO_INTS, *(each.leads.items + first for each, first in zip(self._sets, self._firsts, strict=False))]),
         )
+        self._phrases = Phrases(
+            np.concatenate([np.zeros(0, dtype=np.uint8), *(each.marks for each in self._sets)]), leads.firsts, leads.sizes
+        )
+        self._grams = {}
+        for size in np.flatnonzero(np.bincount(leads.sizes)).tolist():
+            of = leads.sizes == size
+            self._grams[size] = Hashes(leads.hashes[of]), leads.items[of]
 
     def items(self, benchmark: str) -> int:
         """How many items a set has."""
@@ -72,24 +79,35 @@ class Index:
 
     def search(self, texts: Texts) -> Iterator[Leak]:
         """The items that each of `texts` repeats, in order of text and item."""
-        for first, piece in texts.pieces(TOGETHER):
+        suspects, begins = self._suspects(texts), self._firsts.tolist()
+        for first, piece in texts.some(suspects).pieces():
             latest, text = -1, Text("")
-            for number, item in self._candidates(piece):
+            for number, item in self._pairs(piece):
                 if number != latest:
                     latest, text = number, Text(piece.text(number))
-                which = int(np.searchsorted(self._firsts, item, side="right")) - 1
-                found = self._sets[which].match(text, item - int(self._firsts[which]))
+                which = bisect_right(begins, item) - 1
+                found = self._sets[which].match(text, item - begins[which])
                 if found is not None:
                     benchmark = self._sets[which].benchmark
-                    yield Leak(first + number, benchmark.name, benchmark.items[item - int(self._firsts[which])], found)
+                    yield Leak(suspects[first + number], benchmark.name, benchmark.items[item - begins[which]], found)
 
-    def _candidates(self, texts: Texts) -> list[tuple[int, int]]:
-        """Pairs of a text and an item that have a leading n-gram in common, by the hash of its bytes; few others."""
-        run, ends = run_of(texts)
-        begins, numbers = self._stretches.find(run, _openings(run, ends))
-        of = np.searchsorted(ends, begins, side="right")
-        pairs = of * self._firsts[-1] + self._owners.take(numbers)
-        return [divmod(pair, int(self._firsts[-1])) for pair in sorted(set(pairs.tolist()))]
+    def _suspects(self, texts: Texts) -> list[int]:
+        """The texts, by number, that hold by a byte of each word an n-gram which leads to an item; few others."""
+        found = []
+        for first, piece in texts.pieces(TOGETHER):
+            marks, at, ends = marks_of(piece)
+            of = np.searchsorted(ends, at.take(self._phrases.suspected(marks)), side="right") + first
+            found += sorted(set(of.tolist()))
+        return found
+
+    def _pairs(self, texts: Texts) -> list[tuple[int, int]]:
+        """Pairs of a text and an item to which one of its n-grams leads, by their hashes, in order."""
+        words, pairs = words_of(texts), set[tuple[int, int]]()
+        for size, (known, items) in self._grams.items():
+            places, numbers = known.find(gram_hashes(words.hashes, size))
+            of = np.searchsorted(words.ends, places, side="right")
+            pairs.update(zip(of.tolist(), items.take(numbers).tolist(), strict=True))
+        return sorted(pairs)
 
 
 class _Set:
@@ -100,13 +118,12 @@ class _Set:
             raise ValueError(f"benchmark {benchmark.name!r} has no rule")
         self.benchmark = benchmark
         self._texts: dict[int, Text] = {}
-        words = _all_words(Texts.of([item.text for item in benchmark.items]))
-        self._words, self._ends = words.hashes, words.ends
+        self.marks, self._words, self._ends = _all_words(Texts.of([item.text for item in benchmark.items]))
         self._sizes = np.diff(self._ends, prepend=0)
         self._owners = np.repeat(np.arange(len(benchmark.items)), self._sizes)
         self._room = np.repeat(self._ends, self._sizes) - np.arange(len(self._words))
         self.boilerplate: dict[int, set[Gram]] = {}
-        self.led = self._leads(words)
+        self.leads = self._leads()
 
     def match(self, text: Text, item: int) -> Match | None:
         """How `text` repeats an item, by number."""
@@ -117,9 +134,13 @@ class _Set:
             self._texts[item] = Text(self.benchmark.items[item].text)
         return self._texts[item]
 
-    def _leads(self, words: Words) -> _Leads:
+    def _leads(self) -> _Leads:
         firsts, sizes = self._found_leads()
-        return _Leads(words.run, words.starts[firsts], words.stops[firsts + sizes - 1], self._owners[firsts])
+        hashes = np.empty(len(firsts), dtype=np.uint64)
+        for size in np.flatnonzero(np.bincount(sizes)).tolist():
+            of = sizes == size
+            hashes[of] = gram_hashes(self._words, size)[firsts[of]]
+        return _Leads(firsts, sizes, hashes, self._owners[firsts])
 
     def _found_leads(self) -> tuple[Ints, Ints]:
         """The words from which on an n-gram leads to its item, and how many words it has: every match holds one of them.
@@ -178,10 +199,13 @@ class _Set:
     def _common(self, places: Ints, hashes: UInt64s) -> NDArray[np.bool_]:
         """Which of the n-grams stand in more than BOILERPLATE items."""
         some = (hashes >> np.uint64(64 - len(hashes).bit_length())).view(np.int64) if len(hashes) else hashes.view(np.int64)
-        suspect = (np.bincount(some) > BOILERPLATE).take(some)
-        pairs = np.unique(np.stack([hashes[suspect], self._owners[places[suspect]].astype(np.uint64)], axis=1), axis=0)
+        suspects = np.flatnonzero((np.bincount(some) > BOILERPLATE).take(some))
+        told = hashes[suspects]
+        pairs = np.unique(np.stack([told, self._owners[places[suspects]].astype(np.uint64)], axis=1), axis=0)
         values, counts = np.unique(pairs[:, 0], return_counts=True)
-        return _among(hashes, values[counts > BOILERPLATE])
+        common = np.zeros(len(hashes), dtype=np.bool_)
+        common[suspects] = np.isin(told, values[counts > BOILERPLATE])
+        return common
 
     def _common_wholes(self, items: Ints) -> NDArray[np.bool_]:
         """Which of these items stand, whole, in more than BOILERPLATE items; they are noted by their words."""
@@ -198,25 +222,14 @@ class _Set:
         return self._text(owner).gram(at - int(self._ends[owner] - self._sizes[owner]), ngram)
 
 
-def _openings(run: UInt8s, ends: Ints) -> NDArray[np.bool_]:
-    """Of the bytes of a run, at which a word begins, and a few others: all that follow a space or stand first in their text."""
-    found = np.ones(len(run), dtype=np.bool_)
-    np.equal(run[:-1], SPACE, out=found[1:])
-    found[ends[ends < len(run)]] = True
-    return found
-
-
-def _all_words(texts: Texts) -> Words:
-    """`words_of` texts of any number, in pieces."""
-    pieces = [words_of(piece) for _, piece in texts.pieces()] or [words_of(texts)]
-    bytes_before = np.cumsum([0, *(len(piece.run) for piece in pieces)])
-    words_before = np.cumsum([0, *(len(piece.starts) for piece in pieces)])
-    return Words(
-        np.concatenate([piece.run for piece in pieces]),
-        np.concatenate([piece.starts + first for piece, first in zip(pieces, bytes_before, strict=False)]),
-        np.concatenate([piece.stops + first for piece, first in zip(pieces, bytes_before, strict=False)]),
-        np.concatenate([piece.hashes for piece in pieces]),
-        np.concatenate([piece.ends + first for piece, first in zip(pieces, words_before, strict=False)]),
+def _all_words(texts: Texts) -> tuple[UInt8s, UInt64s, Ints]:
+    """Marks and hashes of the words of texts of any number, and how many words there are up to the end of each."""
+    pieces = [marks_and_words_of(piece) for _, piece in texts.pieces()]
+    before = np.cumsum([0, *(len(words.hashes) for _, words in pieces)])
+    return (
+        np.concatenate([np.zeros(0, dtype=np.uint8), *(marks.marks for marks, _ in pieces)]),
+        np.concatenate([_NO_INTS.view(np.uint64), *(words.hashes for _, words in pieces)]),
+        np.concatenate([_NO_INTS, *(words.ends + first for (_, words), first in zip(pieces, before, strict=False))]),
     )
 
 
@@ -224,12 +237,4 @@ def _any_within(marked: NDArray[np.bool_], places: Ints, reach: int) -> NDArray[
     """Of each of the places, whether it or one of those that follow is marked, `reach` in all."""
     upto = np.concatenate([[0], np.cumsum(marked)])
     found: NDArray[np.bool_] = upto[places + reach] > upto[places]
-    return found
-
-
-def _among(hashes: UInt64s, known: UInt64s) -> NDArray[np.bool_]:
-    """Which of `hashes` are in `known`, which is in order."""
-    if not len(known):
-        return np.zeros(len(hashes), dtype=np.bool_)
-    found: NDArray[np.bool_] = known.take(np.minimum(np.searchsorted(known, hashes), len(known) - 1)) == hashes
     return found

@@ -1,6 +1,7 @@
-"""Words and word n-grams of many texts as 64-bit hashes, in array operations over whole stretches of UTF-8.
+"""Words and word n-grams of many texts, in array operations over whole stretches of UTF-8: by a byte of each word, and by 64-bit hashes.
 
-A word's hash is a polynomial in its bytes, modulo 2**64: that of any stretch follows from sums up to its two ends. An n-gram's is a
+A word's mark is a byte that follows from its first bytes: eight words in a row so are eight bytes, which tell nearly all that is different
+apart. A word's hash is a polynomial in its bytes, modulo 2**64: that of any stretch follows from sums up to its two ends. An n-gram's is a
 polynomial in those of its words. Words are those of `core.decontamination`.
 """
 
@@ -10,88 +11,74 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gland_assets.core.shingling import mark_beyond_ascii
-from gland_assets.core.texts import BYTES, Ints, Texts, UInt8s, UInt64s, lower_beyond_ascii, lowered
+from gland_assets.core.texts import BYTES, Ints, Texts, UInt8s, UInt64s, beyond_ascii, capitals, lower_beyond_ascii, lowered
+
+MARKED = 4
+"""Bytes of a word that go into its mark."""
 
 _BASE, _SCALE, _STEP = 0xD1342543DE82EF95, 0x9E3779B97F4A7C15, 0xAF251AF3B0F025B5  # odd, each with about half of its bits set
 
 
-SPACE = 0
-"""What stands between two words."""
+class Marks(NamedTuple):
+    """The words of texts by their marks: word i begins at byte `at[i]` of the texts, which end at `ends` once they are in lower case."""
 
-
-class Run(NamedTuple):
-    """The words of texts as one run of bytes, in lower case, and SPACE after each, however much stands there.
-
-    After a text's last word it may be missing, or belong to the next text.
-    """
-
-    data: UInt8s
-    ends: Ints  # of each text in it
+    marks: UInt8s
+    at: Ints
+    ends: Ints
 
 
 class Words(NamedTuple):
-    """The words of texts: their run, where they are in it, and their hashes."""
+    """The words of texts by their hashes."""
 
-    run: UInt8s
-    starts: Ints
-    stops: Ints
     hashes: UInt64s
     ends: Ints  # words up to the end of each text
 
 
-def run_of(texts: Texts) -> Run:
+class _Laid(NamedTuple):
+    """Texts in lower case with zero for every byte that is of no word, and MARKED zeros more."""
+
+    letters: UInt8s
+    starts: Ints  # of words; none goes on into the next text
+    ends: Ints  # of texts
+
+
+def marks_of(texts: Texts) -> Marks:
     """The words of all texts in order."""
-    parts, ends, before = [np.zeros(0, dtype=np.uint8)], [np.zeros(0, dtype=np.int64)], 0
-    for _, piece in texts.pieces():
-        piece = lower_beyond_ascii(piece, lowered)
-        part, kept, _ = _squeezed(piece)
-        parts.append(part)
-        ends.append(_bytes_upto(kept, piece.ends) + before)
-        before += len(part)
-    return Run(np.concatenate(parts), np.concatenate(ends))
+    return _marks(_laid(texts))
 
 
 def words_of(texts: Texts) -> Words:
-    """The words of all texts in order. Texts by the million are given in pieces: what is worked out takes some 30 bytes a byte."""
-    texts = lower_beyond_ascii(texts, lowered)
-    run, kept, inside = _squeezed(texts)
-    starts, stops = _edges(inside, texts.ends)
-    ends = np.searchsorted(starts, texts.ends)
-    stops -= starts
-    starts = _bytes_upto(kept, starts)
-    stops += starts
-    return Words(run, starts, stops, _word_hashes(run, starts, stops), ends)
+    """The words of all texts in order. Texts by the million are given in pieces: what is worked out takes some 20 bytes a byte."""
+    return _words(_laid(texts))
 
 
-def _squeezed(texts: Texts) -> tuple[UInt8s, NDArray[np.bool_], NDArray[np.bool_]]:
-    """The run of texts without a capital beyond ASCII, which bytes of theirs were kept for it, and which are of words."""
-    data = np.frombuffer(texts.data, dtype=np.uint8)
-    lower = ~data
-    lower >>= np.uint8(2)
-    lower &= np.uint8(0x20)  # of what is ASCII
-    lower |= data  # which leaves digits as they are, and makes of "_" what no other byte of a word becomes
-    inside = lower - np.uint8(ord("a")) < np.uint8(26)
-    inside |= data - np.uint8(ord("0")) < np.uint8(10)
-    inside |= data == np.uint8(ord("_"))
-    mark_beyond_ascii(data, inside)
-    lower *= inside.view(np.uint8)
-    kept = inside.copy()
-    kept[1:] |= inside[:-1]
-    return lower.compress(kept), kept, inside
+def marks_and_words_of(texts: Texts) -> tuple[Marks, Words]:
+    """Both, the texts laid out once."""
+    laid = _laid(texts)
+    return _marks(laid), _words(laid)
 
 
-def _bytes_upto(kept: NDArray[np.bool_], ends: Ints) -> Ints:
-    """How many of the bytes that are `kept` stand before each of the places `ends`."""
-    bits = np.concatenate([np.packbits(kept, bitorder="little"), np.zeros(16, dtype=np.uint8)])
-    eights = bits[: len(bits) // 8 * 8].view("<u8")
-    counts = np.cumsum(np.bitwise_count(eights), dtype=np.int64)
-    at, rest = ends >> 6, (ends & 63).astype(np.uint64)
-    beyond = np.bitwise_count(eights.take(at) >> rest)
-    found: Ints = counts.take(at) - beyond
-    return found
+def _marks(laid: _Laid) -> Marks:
+    letters, starts, ends = laid
+    firsts = letters[ends]
+    letters[ends] = 0  # which ends a word before it
+    marks = letters[MARKED - 1 :] + np.uint8(1)
+    for at in range(MARKED - 2, 0, -1):  # c0 * (1 + c1 * (1 + c2 * (1 + c3))): what follows a zero counts for nothing
+        marks *= letters[at : at - MARKED + 1]
+        marks += np.uint8(1)
+    letters[ends] = firsts
+    marks *= letters[: 1 - MARKED]
+    return Marks(marks.take(starts), starts, ends)
+
+
+def _words(laid: _Laid) -> Words:
+    letters, starts, ends = laid
+    scales, inverses = _powers(max(2 * BYTES, 1 << len(letters).bit_length()))
+    sums = np.zeros(len(letters) + 1, dtype=np.uint64)
+    np.cumsum(np.multiply(letters, scales[: len(letters)], dtype=np.uint64), out=sums[1:])
+    return Words(np.diff(sums.take(np.append(starts, len(letters)))) * inverses.take(starts), np.searchsorted(starts, ends))
 
 
 def gram_hashes(words: UInt64s, ngram: int) -> UInt64s:
@@ -106,22 +93,26 @@ def gram_hashes(words: UInt64s, ngram: int) -> UInt64s:
     return found
 
 
-def _word_hashes(run: UInt8s, starts: Ints, stops: Ints) -> UInt64s:
-    scales, inverses = _powers(max(2 * BYTES, 1 << len(run).bit_length()))
-    sums = np.zeros(len(run) + 1, dtype=np.uint64)
-    np.cumsum(np.multiply(run, scales[: len(run)], dtype=np.uint64), out=sums[1:])
-    return (sums.take(stops) - sums.take(starts)) * inverses.take(starts)
-
-
-def _edges(inside: NDArray[np.bool_], ends: Ints) -> tuple[Ints, Ints]:
-    """Where words start and stop; no word goes on into the next text."""
-    starts, stops = inside.copy(), inside.copy()
-    starts[1:] &= ~inside[:-1]
-    stops[:-1] &= ~inside[1:]
-    between = ends[(ends > 0) & (ends < len(inside))]
-    starts[between] = inside[between]
-    stops[between - 1] = inside[between - 1]
-    return np.flatnonzero(starts), np.flatnonzero(stops) + 1
+def _laid(texts: Texts) -> _Laid:
+    data = np.frombuffer(b"".join((texts.data, bytes(MARKED))), dtype=np.uint8)
+    beyond = beyond_ascii(data)
+    few = data[beyond]
+    if len(capitals(few)):
+        return _laid(lower_beyond_ascii(texts, lowered))
+    letters = data | np.uint8(0x20)  # lower case of what is a letter of ASCII, and of digits themselves
+    inside = letters - np.uint8(ord("a")) < np.uint8(26)
+    inside |= data - np.uint8(ord("0")) < np.uint8(10)
+    inside |= data == np.uint8(ord("_"))
+    letters[beyond] = few
+    of_words = np.zeros(len(few), dtype=np.bool_)
+    mark_beyond_ascii(few, of_words)
+    inside[beyond] = of_words
+    letters *= inside
+    starts = np.empty_like(inside)
+    starts[0] = inside[0]
+    np.greater(inside[1:], inside[:-1], out=starts[1:])
+    starts[texts.ends] = inside[texts.ends]
+    return _Laid(letters, np.flatnonzero(starts), texts.ends)
 
 
 @lru_cache(maxsize=2)

@@ -36,13 +36,17 @@ class Texts(NamedTuple):
         return cls.joined([encoded(text) for text in texts])
 
     @classmethod
-    def joined(cls, parts: Sequence[bytes]) -> Texts:
+    def joined(cls, parts: Sequence[bytes | memoryview]) -> Texts:
         """Texts given one by one in UTF-8."""
         return cls(b"".join(parts), np.cumsum(np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))))
 
     def text(self, number: int) -> str:
         """Text `number`."""
         return decoded(self.data[int(self.ends[number - 1]) if number else 0 : int(self.ends[number])])
+
+    def some(self, numbers: Sequence[int]) -> Texts:
+        """Some of them, by number."""
+        return Texts.joined([self.data[int(self.ends[number - 1]) if number else 0 : int(self.ends[number])] for number in numbers])
 
     def parts(self) -> list[bytes]:
         """The texts one by one."""
@@ -64,10 +68,12 @@ class Texts(NamedTuple):
 
     def mended(self, numbers: Sequence[int], mend: Callable[[str], str]) -> Texts:
         """The same with what `mend` makes of each of these, which are in order."""
+        if not numbers:
+            return self
         parts = self.parts()
         for number in numbers:
             parts[number] = encoded(mend(decoded(parts[number])))
-        return Texts.joined(parts) if numbers else self
+        return Texts.joined(parts)
 
 
 def lowered(text: str) -> str:
@@ -77,7 +83,12 @@ def lowered(text: str) -> str:
 
 def lower_beyond_ascii(texts: Texts, lower: Callable[[str], str]) -> Texts:
     """Texts that hold a capital beyond ASCII in lower case, the others as they are."""
-    return texts.mended(texts.of_bytes(first_bytes(np.frombuffer(texts.data, dtype=np.uint8), _capitals)), lower)
+    return texts.mended(texts.of_bytes(capitals(np.frombuffer(texts.data, dtype=np.uint8))), lower)
+
+
+def capitals(data: UInt8s) -> Ints:
+    """Where the characters of UTF-8 beyond ASCII begin that lower case changes."""
+    return first_bytes(data, _capitals)
 
 
 def first_bytes(data: UInt8s, wanted: Callable[[], NDArray[np.bool_]]) -> Ints:
@@ -89,15 +100,18 @@ def first_bytes(data: UInt8s, wanted: Callable[[], NDArray[np.bool_]]) -> Ints:
     return leading[wanted().take(code_points(data[beyond]), mode="clip")]
 
 
+@cache
+def keep_memory() -> None:
+    """Have the C library keep freed memory: once it has freed a large block, glibc gives back less than twice as much no more.
+
+    Stretch after stretch would otherwise ask the system for the same pages.
+    """
+    np.empty(31 << 20, dtype=np.uint8)  # of 32 MiB and above it takes no notice
+
+
 def beyond_ascii(data: UInt8s) -> Ints:
-    """Where bytes beyond ASCII stand: few as a rule, so eight bytes are looked at as one."""
-    eights = np.zeros(len(data) + 7 >> 3, dtype="<u8")
-    eights.view(np.uint8)[: len(data)] = data
-    eights &= np.uint64(0x8080808080808080)
-    found = (np.flatnonzero(eights != 0)[:, None] * 8 + np.arange(8)).ravel()
-    found = found[found < len(data)]
-    places: Ints = found[data[found] >= 0x80]
-    return places
+    """Where bytes beyond ASCII stand."""
+    return np.flatnonzero(data >= np.uint8(0x80))
 
 
 def code_points(data: UInt8s) -> UInt32s:

@@ -74,7 +74,7 @@ def _items(declared: DecontaminationSet, file: File, name: str) -> Iterator[Item
     with closing(_readable(file, columns)) as held:
         for record in held:
             row, at = record.content, record.line or record.number
-            identity = next((str(row[each]) for each in ids if each in row), None)
+            identity = next((str(row[each]) for each in ids if each in row), None) if ids else None
             try:
                 if declared.id and identity is None:
                     raise LookupError(declared.id)

@@ -205,7 +205,7 @@ class Builder:
         import pyarrow as pa
 
         from gland_assets.io.parquet import as_table
-        from gland_assets.io.signing import table_hash
+        from gland_assets.io.table_hash import table_hash
 
         held = table_hash(given.select(["question_id", "text"] if level == "questions" else ["question_id"]))  # which holds the answer
         return pa.concat_tables([as_table(level, rows), given]), digest("with imported", content, held), len(given)

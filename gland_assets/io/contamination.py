@@ -10,8 +10,8 @@ from gland_assets.core.leaks import Leak
 from gland_assets.core.project import DecontaminationSet
 from gland_assets.io.benchmarks import index_of, split_of
 from gland_assets.io.partitions import Partitions
-from gland_assets.io.signing import table_hash
 from gland_assets.io.stored_schemas import STORED
+from gland_assets.io.table_hash import table_hash
 from gland_assets.io.texts import texts_of
 
 PARTS = {"questions": "question", "answers": "answer"}
@@ -27,9 +27,9 @@ def find_leaks(partitions: Partitions, slug: str, declared: tuple[Decontaminatio
     if declared:
         index = index_of(declared)
         for asset, part in PARTS.items():
-            found = list(index.search(texts_of(partitions.columns(asset, slug, ("text",))["text"])))
-            if found:  # seldom, and ids take a quarter of the time of reading
-                ids = partitions.columns(asset, slug, ("question_id",))["question_id"]
+            with partitions.opened(asset, slug) as columns:
+                found = list(index.search(texts_of(columns.read("text")["text"])))
+                ids = columns.read("question_id")["question_id"] if found else []  # a quarter of the time of reading
                 rows += [_row(leak, ids[leak.text].as_py(), slug, part, index.items(leak.benchmark)) for leak in found]
     table = pa.Table.from_pylist(rows, schema=STORED["contamination"])
     return table, table_hash(table)

@@ -23,8 +23,8 @@ from gland_assets.io.imported import Origin, meta_of, origins
 from gland_assets.io.imported_rows import once, same
 from gland_assets.io.locks import locked
 from gland_assets.io.partitions import Partitions
-from gland_assets.io.signing import table_hash
 from gland_assets.io.stored_schemas import STORED
+from gland_assets.io.table_hash import table_hash
 
 CONTENT = ("question_id", "question")  # the answer is part of the id as it stands
 

@@ -34,8 +34,8 @@ from gland_assets.io.live import steady
 from gland_assets.io.outcomes import TABLES, duplicates_of, full, holders, settle_all, settle_changed, sign_off
 from gland_assets.io.partitions import ALL, Partitions
 from gland_assets.io.parts import attached, write_empties
-from gland_assets.io.signing import table_hash
 from gland_assets.io.sql import query
+from gland_assets.io.table_hash import table_hash
 from gland_assets.io.texts import StoredTexts, is_reference
 
 INDEX = "minhash.duckdb"

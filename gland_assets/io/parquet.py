@@ -17,11 +17,14 @@ from gland_assets.core.state import PartitionMeta
 from gland_assets.io.durable import replacing
 from gland_assets.io.stored_schemas import STORED
 
-UNIQUE = {"question_id", "answer_id", "text", "text_hash"}
-"""Columns of text that hardly repeat anything within a partition: a dictionary of them is made in vain, and read more slowly."""
-
 META_KEY = b"gland"
 """Under which a file's footer says what it is."""
+
+DICTIONARY = 1 << 16
+"""Bytes of a column's values beyond which it is written without a dictionary: texts and ids are all different."""
+
+SHORT = 1 << 14
+"""Bytes of a table that is written without compression, which takes longer to set up than to write it."""
 
 
 def read_meta(path: Path) -> PartitionMeta:
@@ -51,10 +54,25 @@ def _beginning(file: pq.ParquetFile, first: int) -> pa.Table:
     return pa.Table.from_batches(batches, file.schema_arrow).slice(0, first)
 
 
-def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
-    """Some columns of the rows, in stored order. Raises as `read_meta`."""
-    with _told(path), pq.ParquetFile(path, pre_buffer=False) as file:
-        return file.read(list(names), use_threads=False)  # for a partition, handing columns to threads takes as long as reading them
+class Columns:
+    """The columns of a file, which is opened once and stays open until the context ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises as `read_meta`."""
+        self._path = path
+        with _told(path):
+            self._file = pq.ParquetFile(path, pre_buffer=False)
+
+    def __enter__(self) -> Columns:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, *names: str) -> pa.Table:
+        """Some columns of the rows, in stored order. Raises as `read_meta`."""
+        with _told(self._path):  # for a partition, handing columns to threads takes as long as reading them
+            return self._file.read(list(names), use_threads=False)
 
 
 def write_partition(path: Path, table: pa.Table, meta: PartitionMeta) -> None:
@@ -69,11 +87,13 @@ def write_parquet(path: Path, table: pa.Table, meta: bytes | None = None) -> Non
     leaves = {name: kind for field in table.schema for name, kind in _leaves(field)}
     # Only text repeats. Bytes are hashes, signatures and band keys: nothing in them to be compressed.
     hashes = {name for name, kind in leaves.items() if pa.types.is_large_binary(kind)}
+    kind = "zstd" if table.nbytes > SHORT else "none"
     with replacing(path) as file:
         pq.write_table(
             table, file,
-            compression={name: "none" if name in hashes else "zstd" for name in leaves},
-            use_dictionary=[name for name, kind in leaves.items() if pa.types.is_string(kind) and name not in UNIQUE],
+            compression={name: "none" if name in hashes else kind for name in leaves},
+            dictionary_pagesize_limit=DICTIONARY,
+            use_dictionary=[name for name, kind in leaves.items() if pa.types.is_string(kind)],
             write_statistics=[name for name in leaves if name not in hashes],
         )  # fmt: skip
 

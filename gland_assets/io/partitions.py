@@ -20,6 +20,8 @@ from gland_assets.io.index import Index, clock
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gland_assets.io.parquet import Columns
+
 SUFFIX = ".parquet"
 EMPTY = "_empty"
 """Stem of the typed file without rows that the live views start from: no slug has an underscore."""
@@ -95,10 +97,15 @@ class Partitions:
 
     def columns(self, asset: str, discipline: str, names: Sequence[str]) -> pa.Table:
         """Some columns of the partition's rows, in order. Raises as `rows`."""
-        from gland_assets.io.parquet import read_columns
+        with self.opened(asset, discipline) as held:
+            return held.read(*names)
+
+    def opened(self, asset: str, discipline: str) -> Columns:
+        """The partition's columns, of which the context reads some and perhaps others later. Raises as `rows`."""
+        from gland_assets.io.parquet import Columns
 
         with _made(path := self.path(asset, discipline)):
-            return read_columns(path, names)
+            return Columns(path)
 
     def failed(self, asset: str, discipline: str) -> set[str]:
         """The rows that stand as failed though some provider answered; none of a partition that cannot be read or was not made."""

@@ -19,7 +19,8 @@ from gland_assets.io.bring import Brought
 from gland_assets.io.imported import Origin, origins
 from gland_assets.io.importing import alone, free_name, kept, write_given
 from gland_assets.io.partitions import Partitions
-from gland_assets.io.signing import signature_table, table_hash
+from gland_assets.io.signing import signature_table
+from gland_assets.io.table_hash import table_hash
 from gland_assets.io.texts import compared_texts
 
 ROWS, SIGNATURES = "references", "reference_signatures"

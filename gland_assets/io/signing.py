@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -11,11 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gland_assets.core.dedup import sign
-from gland_assets.core.hashing import ID_BYTES
 from gland_assets.core.project import Dedup
 from gland_assets.core.records import CONTENT, Signature
 from gland_assets.io.partitions import Partitions
 from gland_assets.io.stored_schemas import STORED
+from gland_assets.io.table_hash import table_hash
 from gland_assets.io.texts import compared_texts, texts_of
 
 
@@ -48,27 +46,3 @@ def _numbers(values: NDArray[Any], filled: NDArray[np.bool_]) -> pa.LargeBinaryA
     offsets = np.concatenate([[0], np.cumsum(filled) * values.shape[1] * values.itemsize])
     held = values if filled.all() else values[filled]
     return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(held)])
-
-
-def table_hash(table: pa.Table) -> str:
-    """32 hex digits of what a table of text, bytes and numbers holds, however it lies in memory."""
-    hashed = blake2b(digest_size=ID_BYTES)
-    for column in table.columns:
-        wide = column.cast(pa.large_string()) if pa.types.is_string(column.type) else column  # else no more than 2 GiB in one
-        for part in _plain(wide.combine_chunks()):
-            hashed.update(f"{len(part)};".encode())
-            hashed.update(part)
-    return hashed.hexdigest()
-
-
-def _plain(array: pa.Array) -> Iterator[bytes | memoryview]:
-    """Which values are null, how long each is where they have lengths, and then all of them in one."""
-    yield array.is_null().to_numpy(zero_copy_only=False).tobytes() if array.null_count else b""
-    if pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type):
-        filled = array.fill_null(pa.scalar("" if pa.types.is_large_string(array.type) else b"", array.type))
-        _, told, data = filled.buffers()
-        offsets = np.frombuffer(told or bytes(8), dtype=np.int64)[filled.offset : filled.offset + len(filled) + 1]
-        yield np.diff(offsets).astype(np.int32).tobytes()
-        yield memoryview(data or b"")[slice(*offsets[[0, -1]])]
-    else:
-        yield memoryview(array.fill_null(0).to_numpy()).cast("B")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from gland_assets.core.levels import REFERENCE
 from gland_assets.core.texts import Ints, Texts
@@ -43,6 +42,8 @@ def _of_reference(partitions: Partitions, slug: str, over: str) -> pa.Table:
 
 def _joined(asked: pa.Table, answered: pa.Table) -> pa.Table:
     """Question and answer as one text; none where one of them is missing."""
+    import pyarrow.compute as pc  # as long in loading as reading dozens of partitions
+
     at = pc.index_in(asked["question_id"], value_set=answered["question_id"].combine_chunks())
     # Wide: of the narrow kind nothing is taken from a column of more than 2 GiB.
     texts, answers = (table["text"].cast(pa.large_string()) for table in (asked, answered))
@@ -50,14 +51,25 @@ def _joined(asked: pa.Table, answered: pa.Table) -> pa.Table:
 
 
 def texts_of(column: pa.ChunkedArray | pa.Array) -> Texts:
-    """A column of text as it lies in memory; null as empty text."""
-    wide = column.cast(pa.large_string())  # as one array of the narrow kind, no more than 2 GiB
-    array = wide.combine_chunks() if isinstance(wide, pa.ChunkedArray) else wide
-    array = array.fill_null("") if array.null_count else array  # which copies
+    """A column of text, or of bytes, as it lies in memory; null as empty."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if len(chunks) == 1:
+        return _lying(chunks[0])
+    parts = [_lying(chunk) for chunk in chunks]
+    before = np.cumsum([0, *(len(part.data) for part in parts)])
+    ends = [part.ends + first for part, first in zip(parts, before, strict=False)]
+    return Texts(b"".join(part.data for part in parts), np.concatenate([np.zeros(0, dtype=np.int64), *ends]))
+
+
+def _lying(array: pa.Array) -> Texts:
+    large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+    if array.null_count:  # which copies, and loads more of Arrow than all else needs
+        array = array.fill_null(pa.scalar(b"").cast(array.type))
     _, offsets, data = array.buffers()
     if not len(array) or data is None:
         return Texts(b"", np.zeros(len(array), dtype=np.int64))
-    ends = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    told = np.frombuffer(offsets, dtype=np.int64 if large else np.int32)
+    ends = told[array.offset : array.offset + len(array) + 1].astype(np.int64)
     return Texts(memoryview(data)[ends[0] : ends[-1]], ends[1:] - ends[0])
 
 
@@ -93,6 +105,8 @@ class StoredTexts:
         return self._grouped[self._begins[which] : self._begins[which + 1]]
 
     def _of(self, which: int) -> pa.Array:
+        import pyarrow.compute as pc
+
         stored = compared_texts(self._partitions, self._slugs[which], self._over)
         at = pc.index_in(self._ids.take(pa.array(self._rows(which))), value_set=stored["question_id"].combine_chunks())
         return stored["text"].cast(pa.large_string()).take(at).combine_chunks().fill_null("")

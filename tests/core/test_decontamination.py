@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from pydoc_data.topics import topics
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gland_assets.core.decontamination import BOILERPLATE, SHORTEST, Item, Match, Text, match
 from gland_assets.core.leaks import Benchmark, Index, Leak
-from gland_assets.core.ngrams import gram_hashes, run_of, words_of
+from gland_assets.core.ngrams import MARKED, gram_hashes, marks_of, words_of
 from gland_assets.core.project import RULES, Rule
 from gland_assets.core.texts import LAST_CAPITAL, Texts, lower_beyond_ascii, lowered
 
@@ -113,18 +115,24 @@ def test_words_are_hashed_alike_in_pieces_of_any_size(texts: list[str], size: in
     assert [first for first, _ in pieces] == [sum(len(piece.ends) for _, piece in pieces[:at]) for at in range(len(pieces))]
     assert [value for _, piece in pieces for value in words_of(piece).hashes.tolist()] == found.hashes.tolist()
     assert [piece.text(at) for _, piece in pieces for at in range(len(piece.ends))] == texts
+    assert Texts.of(texts).some(range(0, len(texts), 2)).parts() == Texts.of(texts[::2]).parts()
 
 
-@given(st.lists(prose | wild, max_size=8))
-def test_a_run_holds_the_words_of_each_text_and_one_byte_between_them(texts: list[str]) -> None:
-    told = [[word.encode("utf-8", "surrogatepass").replace(b"_", b"\x7f") for word in Text(text).words] for text in texts]
-    run, ends = run_of(Texts.of(texts))
-    parts = [run[begin:end].tobytes() for begin, end in zip([0, *ends], ends, strict=False)]
-    assert [part.strip(b"\0") for part in parts] == [b"\0".join(words) for words in told]
-    words = words_of(Texts.of(texts))
-    assert words.run.tolist() == run.tolist()
-    stretches = [run[start:stop].tobytes() for start, stop in zip(words.starts, words.stops, strict=True)]
-    assert stretches == [word for each in told for word in each]
+@given(st.lists(prose | wild | few, max_size=12))
+def test_words_that_begin_alike_have_the_same_mark_wherever_they_stand(texts: list[str]) -> None:
+    words = [[word.encode("utf-8", "surrogatepass") for word in Text(text).words] for text in texts]
+    marks, at, ends = marks_of(Texts.of(texts))
+    assert np.searchsorted(at, ends).tolist() == [sum(map(len, words[: number + 1])) for number in range(len(words))]
+    found: dict[bytes, int] = {}
+    for word, mark in zip([word for each in words for word in each], marks.tolist(), strict=True):
+        assert found.setdefault(word[:MARKED], mark) == mark
+
+
+def test_marks_tell_words_apart() -> None:
+    words = sorted({word for text in topics.values() for word in Text(text).words})
+    marks = marks_of(Texts.of([" ".join(words)])).marks
+    assert len(marks) == len(words) and len(set(marks.tolist())) > 240
+    assert max(Counter(marks.tolist()).values()) < len(words) / 32
 
 
 @given(prose, st.integers(1, 12))
