@@ -41,7 +41,6 @@ from gland_assets.core.records import (
     to_row,
 )
 from gland_assets.core.state import PartitionMeta
-from gland_assets.io.parquet import SHORT
 from gland_assets.io.partitions import EMPTY, Partitions
 from tests import rows
 
@@ -125,13 +124,12 @@ def test_each_write_has_a_stamp_and_a_time_of_its_own(tmp_path: Path) -> None:
     assert stored.written_at is not None and stored.written_at.tzinfo is not None
 
 
-def test_times_are_stored_in_utc_and_files_compressed_unless_they_are_short(tmp_path: Path) -> None:
+def test_times_are_stored_in_utc_and_files_compressed(tmp_path: Path) -> None:
     partitions = Partitions(tmp_path)
-    for text, compression in (("short", "UNCOMPRESSED"), ("long" * SHORT, "ZSTD")):
-        rows.store(partitions, rows.with_question(rows.made("logic"), 0, text=text))
-        with pq.ParquetFile(partitions.path("questions", "logic")) as file:
-            assert file.schema_arrow.field("made_at").type == pa.timestamp("us", tz="UTC")
-            assert file.metadata.row_group(0).column(0).compression == compression
+    rows.store(partitions, rows.made("logic"))
+    file = pq.ParquetFile(partitions.path("answers", "logic"))
+    assert file.schema_arrow.field("made_at").type == pa.timestamp("us", tz="UTC")
+    assert file.metadata.row_group(0).column(0).compression == "ZSTD"
 
 
 def test_metas_lists_every_partition_and_sets_damaged_ones_apart(tmp_path: Path) -> None:
