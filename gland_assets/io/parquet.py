@@ -23,9 +23,6 @@ META_KEY = b"gland"
 DICTIONARY = 1 << 16
 """Bytes of a column's values beyond which it is written without a dictionary: texts and ids are all different."""
 
-SHORT = 1 << 14
-"""Bytes of a table that is written without compression, which takes longer to set up than to write it."""
-
 
 def read_meta(path: Path) -> PartitionMeta:
     """What a partition file says of itself, from its footer alone. Raises FileNotFoundError, or DamagedPartition."""
@@ -87,11 +84,10 @@ def write_parquet(path: Path, table: pa.Table, meta: bytes | None = None) -> Non
     leaves = {name: kind for field in table.schema for name, kind in _leaves(field)}
     # Only text repeats. Bytes are hashes, signatures and band keys: nothing in them to be compressed.
     hashes = {name for name, kind in leaves.items() if pa.types.is_large_binary(kind)}
-    kind = "zstd" if table.nbytes > SHORT else "none"
     with replacing(path) as file:
         pq.write_table(
             table, file,
-            compression={name: "none" if name in hashes else kind for name in leaves},
+            compression={name: "none" if name in hashes else "zstd" for name in leaves},
             dictionary_pagesize_limit=DICTIONARY,
             use_dictionary=[name for name, kind in leaves.items() if pa.types.is_string(kind)],
             write_statistics=[name for name in leaves if name not in hashes],
