@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gland_assets.core.bitmaps import Bitmaps
 from gland_assets.core.project import Dedup
 from gland_assets.core.shingling import fmix32, shingle_hashes
-from gland_assets.core.texts import Ints, Keys, Texts, UInt32s, UInt64s, decoded, encoded, first_bytes, lower_beyond_ascii
+from gland_assets.core.texts import Ints, Keys, Texts, UInt32s, UInt64s, decoded, encoded, first_bytes, keep_memory, lower_beyond_ascii
 
 STRETCH = 1 << 19  # bytes of text signed at once
 TOGETHER = 1024  # pieces of texts permuted at once: with the next, half a megabyte at the most, which stays in the cache
@@ -104,15 +104,6 @@ def signatures(texts: Sequence[str], settings: Dedup) -> UInt32s:
     return _signed(Texts.of(texts), settings)[2]
 
 
-@cache
-def _keep_memory() -> None:
-    """Have the C library keep freed memory: once it has freed a large block, glibc gives back less than twice as much no more.
-
-    Stretch after stretch would otherwise ask the system for the same pages, which took as long as hashing.
-    """
-    np.empty(31 << 20, dtype=np.uint8)  # of 32 MiB and above it takes no notice
-
-
 def _least(hashes: UInt32s, counts: Ints, settings: Dedup) -> UInt32s:
     """Least permuted hash of each text by permutation, texts having `counts` of `hashes` in turn, none of them zero.
 
@@ -179,7 +170,7 @@ def sign(texts: Texts, settings: Dedup) -> Signed:
 
 def _signed(texts: Texts, settings: Dedup) -> tuple[list[bytes], NDArray[np.bool_], UInt32s, Bitmaps]:
     """All of these but the band keys."""
-    _keep_memory()
+    keep_memory()
     hashes: list[bytes] = []
     bitmaps: list[Bitmaps] = []
     worded = np.zeros(len(texts.ends), dtype=np.bool_)
