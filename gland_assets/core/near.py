@@ -172,16 +172,17 @@ class _Pass:
         leader = min((first for bucket in texts if (first := self._first(bucket)[1]) is not None), default=one)
         if leader < one:
             return self._now(leader) or Dropped(leader, "exact", 1.0)
-        return self._near(one, [bucket for bucket in buckets if not self.shares.of_texts(bucket)])
+        was_copy = any((first := self._first(bucket)[0]) is not None and first < one for bucket in texts)
+        return self._near(one, [bucket for bucket in buckets if not self.shares.of_texts(bucket)], was_copy)
 
-    def _near(self, one: int, keys: Sequence[int]) -> Dropped | None:
-        """A changed row, and one that was a copy of a kept one, is compared with all that it sees now; any other with those it was not
-        compared with before. What was found for the first of a text hash holds for its copies too, when one of them takes its place.
+    def _near(self, one: int, keys: Sequence[int], was_copy: bool) -> Dropped | None:
+        """A changed row, and one that was a copy of another, is compared with all that it sees now; any other with those that it was not
+        compared with before.
         """
         buckets = [self._seen_from(one, key) for key in keys]
         alike = {other for other in self.alike_now.get(one, ()) if other < one and self._now(other) is None}
         stood = self.before.get(one)
-        if one in self.changed or (stood is not None and stood.kind == "exact"):
+        if was_copy or one in self.changed:
             return self._first_alike(one, alike.union(*(bucket.now for bucket in buckets)))
         gained = alike.difference(other for other in self.alike_then.get(one, ()) if other not in self.changed and other not in self.before)
         gained.update(*(bucket.gained(self.changed) for bucket in buckets))
