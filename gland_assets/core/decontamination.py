@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from gland_assets.core.project import Rule
@@ -126,11 +126,11 @@ def _shared(text: Text, item: Text, ngram: int) -> list[int]:
 
 
 def _covered(starts: Sequence[int], ngram: int) -> int:
-    """Words that n-grams from `starts` on cover, in order of place."""
-    covered = end = 0
-    for at in starts:
-        covered += at + ngram - max(at, end)
-        end = at + ngram
+    """Words that n-grams from `starts` on, of which there is one at least, cover, in order of place."""
+    covered = ngram
+    for at, following in pairwise(starts):
+        apart = following - at
+        covered += apart if apart < ngram else ngram
     return covered
 
 

@@ -94,8 +94,9 @@ def gram_hashes(words: UInt64s, ngram: int) -> UInt64s:
 
 
 def _laid(texts: Texts) -> _Laid:
-    data = np.frombuffer(b"".join((texts.data, bytes(MARKED))), dtype=np.uint8)
-    beyond = beyond_ascii(data)
+    told = b"".join((texts.data, bytes(MARKED)))
+    data = np.frombuffer(told, dtype=np.uint8)
+    beyond = data[:0].astype(np.int64) if told.isascii() else beyond_ascii(data)
     few = data[beyond]
     if len(capitals(few)):
         return _laid(lower_beyond_ascii(texts, lowered))
