@@ -113,7 +113,7 @@ class _Rows(NamedTuple):
 
     @classmethod
     def of(cls, rows: UInt64s, way: int) -> _Rows:
-        bits, heads = np.ascontiguousarray(rows[:, 1:]), rows[:, 0].view(np.int64)
+        bits, heads = rows[:, 1:].copy(), rows[:, 0].view(np.int64)  # some of which are written over
         ones = _ones(bits)
         hidden = (heads & ((1 << HEAD) - 1)) - ones
         others = heads >> HEAD != way

@@ -81,6 +81,13 @@ def test_bitmaps_of_other_shingles_hold_nothing_back() -> None:
         assert Sieve(sign(Texts.of(texts), other_way).bitmaps, dedup).passing(one, other).all()
 
 
+def test_bitmaps_that_may_not_be_written_to_stay_as_they_are() -> None:
+    """As those are that lie in Arrow's memory, and one alone as well."""
+    words, begins = sign(Texts.of(["one two three four"]), Dedup()).bitmaps
+    words.flags.writeable = False
+    assert Sieve(Bitmaps(words, begins), Dedup(ngram=1)).among(0, np.array([0])).tolist() == [0]
+
+
 def test_what_is_alike_to_the_threshold_itself_is_found() -> None:
     """51 of 75 words are 0.68, and 0.68 times 75 is a little more than 51 in floating point."""
     words = [f"word{n}" for n in range(75)]
