@@ -39,6 +39,10 @@ class Links(NamedTuple):
     places: Places
     pairs: Pairs
 
+    def rows(self) -> Ints:
+        """The rows that are linked to some other, in order."""
+        return np.flatnonzero(_marked(np.concatenate([self.places.rows, self.pairs.ones, self.pairs.others]), self))
+
 
 class Relinked(NamedTuple):
     """The links before a change and those after it, which of them held then, and which do now."""
@@ -109,11 +113,11 @@ def relinked(stood: Links, left: Ints, came: Ints, found: Places, references: ND
     stays &= ~Sought(narrowed).hold(before)
     pairs_stay = ~(gone[stood.pairs.ones] | gone[stood.pairs.others] | Sought(codes[crowded]).hold(_codes(stood.pairs)))
     places = _beyond(stood.places.at(stays), found.at(np.repeat(crowded, sizes)))
-    anew = Sought(narrowed).hold(codes[~crowded])
-    ends = left_over.begins()
+    firsts, sizes, codes = begins[:-1][~crowded], sizes[~crowded], codes[~crowded]
+    anew, ends = Sought(narrowed).hold(codes), left_over.begins()
     pairs = _together(
-        _alike(found, begins[:-1][~crowded][anew], sizes[~crowded][anew], references, sieve),
-        _alike(found, begins[:-1][~crowded][~anew], sizes[~crowded][~anew], references, sieve, fresh),
+        _alike(found, firsts[anew], sizes[anew], references, sieve),
+        _alike(found, firsts[~anew], sizes[~anew], references, sieve, fresh),
         _alike(left_over, ends[:-1], np.diff(ends), references, sieve),
     )
     more, new = (np.ones(len(each.keys), dtype=np.bool_) for each in (places, pairs))

@@ -54,9 +54,9 @@ def find(shares: Shares, alike: Alike, references: int, likeness: Likeness) -> d
     kept_in: defaultdict[int, list[int]] = defaultdict(list)
     full: set[int] = set()
     dropped: dict[int, Dropped] = {}
-    near = _Near()
-    near.note(*alike)
-    for one in sorted({*near.rows, *shares.rows()}):
+    near: defaultdict[int, list[int]] = defaultdict(list)  # row -> the rows before it that it may be like
+    _note(near, *alike)
+    for one in sorted({*near, *shares.rows()}):
         buckets = shares.now(one)
         reference = one < references
         texts = [bucket for bucket in buckets if shares.of_texts(bucket)]
@@ -70,7 +70,7 @@ def find(shares: Shares, alike: Alike, references: int, likeness: Likeness) -> d
                 first_of.setdefault(bucket, one)
         if not reference:
             seen = {other for bucket in bands for other in kept_in[bucket]}
-            found = likeness.first(one, seen.union(other for other in near.rows.get(one, ()) if other not in dropped))
+            found = likeness.first(one, seen.union(other for other in near.get(one, ()) if other not in dropped))
             if found is not None:
                 dropped[one] = Dropped(found[0], "near", found[1])
                 continue
@@ -87,20 +87,13 @@ def find(shares: Shares, alike: Alike, references: int, likeness: Likeness) -> d
                     some = later[begin : begin + TOGETHER]
                     pair = np.repeat(kept, len(some)), np.tile(some, len(kept))
                     passing = likeness.sieve.passing(*pair)
-                    near.note(*(rows[passing] for rows in pair))
+                    _note(near, *(rows[passing] for rows in pair))
     return dropped
 
 
-class _Near:
-    """The rows before a row that it may be like."""
-
-    def __init__(self) -> None:
-        self.rows: defaultdict[int, list[int]] = defaultdict(list)
-
-    def note(self, earlier: Ints, later: Ints) -> None:
-        """Note these pairs."""
-        for one, other in zip(later.tolist(), earlier.tolist(), strict=True):
-            self.rows[one].append(other)
+def _note(near: defaultdict[int, list[int]], earlier: Ints, later: Ints) -> None:
+    for one, other in zip(later.tolist(), earlier.tolist(), strict=True):
+        near[one].append(other)
 
 
 class Change(NamedTuple):

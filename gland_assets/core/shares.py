@@ -54,9 +54,7 @@ class Places(NamedTuple):
 
     def in_order(self) -> Places:
         """The same bucket by bucket, by kind and key."""
-        order = np.argsort(self.keys, kind="stable")  # stretches of them are in order, as they were found
-        order = order[np.argsort(self.kinds[order], kind="stable")]
-        return self.at(order)
+        return self.at(np.lexsort((self.keys, self.kinds)))
 
     def begins(self) -> Ints:
         """Where each bucket begins and where the last ends, of places that stand bucket by bucket."""

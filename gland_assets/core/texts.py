@@ -42,11 +42,15 @@ class Texts(NamedTuple):
 
     def text(self, number: int) -> str:
         """Text `number`."""
-        return decoded(self.data[int(self.ends[number - 1]) if number else 0 : int(self.ends[number])])
+        return decoded(self.part(number))
+
+    def part(self, number: int) -> bytes | memoryview:
+        """Text `number` in UTF-8."""
+        return self.data[int(self.ends[number - 1]) if number else 0 : int(self.ends[number])]
 
     def some(self, numbers: Sequence[int]) -> Texts:
         """Some of them, by number."""
-        return Texts.joined([self.data[int(self.ends[number - 1]) if number else 0 : int(self.ends[number])] for number in numbers])
+        return Texts.joined([self.part(number) for number in numbers])
 
     def parts(self) -> list[bytes]:
         """The texts one by one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -69,7 +69,7 @@ def settle(rows: pa.Table, texts_of: TextsOf, settings: Dedup) -> Settled:
     groups, references = _kept_apart(compared, settings)
     shared = _shared(compared, groups, references, settings)
     links = linked(shared, references, Sieve(_bitmaps(compared), settings), LOOKED_AT)
-    met = _met(links)
+    met = links.rows()
     order = _in_order(compared.take(pa.array(met)))
     ranked = Sieve(_bitmaps(order.rows), settings)
     ranks = np.empty(len(compared), dtype=np.int64)
@@ -122,7 +122,7 @@ def _look_again(connection: duckdb.DuckDBPyConnection, gone: pa.Table, came: pa.
     left, new = (table["number"].to_numpy().astype(np.int64) for table in (gone, came))
     links = _relinked(connection, left, came, settings)
     near = links.around(np.concatenate([left, new]))
-    met = _met(near.links)
+    met = near.links.rows()
     for_good = gone.filter(pa.array(~np.isin(left, new) & np.isin(left, met))).select(LINKED)
     order = _in_order(pa.concat_tables([_rows(connection, met, LINKED), for_good]).sort_by("number"))
     numbers = _numbers(met, order)
@@ -145,7 +145,7 @@ def _relinked(connection: duckdb.DuckDBPyConnection, left: Ints, came: pa.Table,
     """How rows are linked now, with those that came, which are stored already."""
     stood = _links(connection)
     came = came.filter(came["publishable"])
-    owners, keys = holders(connection, _sought(came["keys"].combine_chunks()), "publishable")
+    owners, keys = holders(connection, _sought(came), "publishable")
     texts = connection.execute("select number, text_key from signed where publishable").fetchnumpy()
     same = texts["number"][Sought(came["text_key"].to_numpy()).among(np.asarray(texts["text_key"]))]
     met = distinct(np.concatenate([owners, same]).astype(np.int64))
@@ -164,12 +164,9 @@ def _relinked(connection: duckdb.DuckDBPyConnection, left: Ints, came: pa.Table,
 
 def _shared(rows: pa.Table, groups: UInt64s, references: NDArray[np.bool_], settings: Dedup) -> Places:
     """Where rows share a bucket, by place."""
-    lists = rows["keys"].combine_chunks()
-    begins = lists.offsets.to_numpy()
-    keys = lists.values.to_numpy()[slice(*begins[[0, -1]])]
+    keys, begins = _listed(rows["keys"])
     in_step = np.isin(np.diff(begins), [0, settings.bands]).all()  # not where some are signed by other settings still
-    begins, bands = begins - begins[0], settings.bands if in_step else 0
-    buckets = keys if in_step else bucket_keys(keys, _numbers_within(begins))
+    buckets, bands = (keys, settings.bands) if in_step else (bucket_keys(keys, _numbers_within(begins)), 0)
     return shared_places(Held(buckets, begins, rows["text_key"].to_numpy(), groups, references, bands))
 
 
@@ -179,15 +176,20 @@ def _numbers_within(begins: Ints) -> Ints:
     return found
 
 
-def _sought(lists: pa.ListArray) -> SoughtBands:
-    begins = lists.offsets.to_numpy()
-    return SoughtBands(lists.values.to_numpy()[slice(*begins[[0, -1]])], _numbers_within(begins - begins[0]))
+def _sought(rows: pa.Table) -> SoughtBands:
+    keys, begins = _listed(rows["keys"])
+    return SoughtBands(keys, _numbers_within(begins))
 
 
 def _bitmaps(rows: pa.Table) -> Bitmaps:
-    lists = rows["bits"].combine_chunks()
+    return Bitmaps(*_listed(rows["bits"]))
+
+
+def _listed(column: pa.ChunkedArray) -> tuple[NDArray[Any], Ints]:
+    """The numbers of lists in one, and where those of each list begin, and the last end."""
+    lists = column.combine_chunks()
     begins = lists.offsets.to_numpy().astype(np.int64)
-    return Bitmaps(lists.values.to_numpy()[slice(*begins[[0, -1]])], begins - begins[0])
+    return lists.values.to_numpy()[slice(*begins[[0, -1]])], begins - begins[0]
 
 
 def holders(connection: duckdb.DuckDBPyConnection, sought: SoughtBands, where: str = "true") -> tuple[Ints, UInt64s]:
@@ -214,7 +216,7 @@ def duplicates_of(connection: duckdb.DuckDBPyConnection) -> pa.Table:
 
 
 def full(connection: duckdb.DuckDBPyConnection, settings: Dedup) -> UInt64s:
-    """The band keys, in order, of buckets in which more rows were kept than are looked at."""
+    """The keys, in order, of buckets in which more rows were kept than are looked at."""
     rows = connection.execute(query("minhash/full_buckets"), [LOOKED_AT]).to_arrow_table()
     told = groups(rows["discipline"].to_pylist(), settings.across)
     return distinct(rows["key"].to_numpy() ^ told)
@@ -259,15 +261,6 @@ def _renumbered(gone: pa.Table, came: pa.Table, first: int) -> pa.Table:
 
 def _numbered(rows: pa.Table, numbers: NDArray[np.int32]) -> pa.Table:
     return rows.append_column("number", pa.array(numbers)).select(SIGNED)
-
-
-def _met(links: Links) -> Ints:
-    """The rows that are linked to some other, in order."""
-    rows = links.places.rows, links.pairs.ones, links.pairs.others
-    there = np.zeros(max(int(each.max(initial=-1)) for each in rows) + 1, dtype=np.bool_)
-    for each in rows:
-        there[each] = True
-    return np.flatnonzero(there)
 
 
 def _in_order(rows: pa.Table) -> Order:
